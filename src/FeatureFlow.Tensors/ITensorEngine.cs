@@ -1,0 +1,109 @@
+namespace FeatureFlow.Tensors;
+
+/// <summary>
+/// The one list of operations that SAEs, matching, models and steering are written on (docs/engine.md has it with every shape).
+/// Destinations come last and are overwritten; operands may be strided, host or device, float32, bfloat16 or float16 unless
+/// an operation says otherwise; arithmetic is float32. Letters in names: T tokens, D width of a site, F features, M K N matrix extents.
+/// Same inputs give the same bits for any number of threads. Safe for several threads at once.
+/// </summary>
+public interface ITensorEngine : IDisposable
+{
+    /// <summary>Name, device and limits.</summary>
+    EngineInfo Info { get; }
+
+    /// <summary>A zeroed tensor where the engine computes. The caller disposes it.</summary>
+    Tensor Allocate(DType type, params ReadOnlySpan<int> shape);
+
+    /// <summary>Copies values between any two tensors of one shape, converting the type; host to device and back too.</summary>
+    void Copy(Tensor source, Tensor destination);
+
+    /// <summary>c = (a · b) ∘ scale + bias, or c += when accumulating. Transposed operands are taken in place (<see cref="Tensor.Transpose"/>).</summary>
+    /// <param name="a_MK">[M,K].</param>
+    /// <param name="b_KN">[K,N].</param>
+    /// <param name="c_MN">[M,N] float32, contiguous rows.</param>
+    /// <param name="epilogue">Column scale [N], bias [N], accumulation.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void MatMul(Tensor a_MK, Tensor b_KN, Tensor c_MN, MatMulEpilogue epilogue = default, CancellationToken cancel = default);
+
+    /// <summary>The same for an <paramref name="a_MK"/> that is mostly zeros (SAE activations): cost grows with the non-zeros.</summary>
+    void MatMulSparse(Tensor a_MK, Tensor b_KN, Tensor c_MN, MatMulEpilogue epilogue = default, CancellationToken cancel = default);
+
+    /// <summary>
+    /// For every query the k keys of largest score, never holding the [Q,K] scores: exact, the order being that of float64
+    /// arithmetic, equal scores by lower index.
+    /// </summary>
+    /// <param name="queries_QD">[Q,D].</param>
+    /// <param name="keys_KD">[K,D].</param>
+    /// <param name="k">How many, 1 to 1024.</param>
+    /// <param name="options">Cosine or plain, bias, progress.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    TopKResult TopKInnerProduct(Tensor queries_QD, Tensor keys_KD, int k, TopKOptions? options = null, CancellationToken cancel = default);
+
+    /// <summary>L2 norm of every row, summed in float64.</summary>
+    /// <param name="x_ND">[N,D].</param>
+    /// <param name="norm_N">[N] float32.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void RowNorms(Tensor x_ND, Tensor norm_N, CancellationToken cancel = default);
+
+    /// <summary>The chosen rows, converted to float32: y[i] = x[rows[i]].</summary>
+    void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD);
+
+    /// <summary>y = x + factor · row, row [D] added to every row; y may be x.</summary>
+    void AddRow(Tensor x_TD, Tensor row_D, float factor, Tensor y_TD);
+
+    /// <summary>y = x ∘ scale, scale [D] multiplying columns; y may be x.</summary>
+    void ScaleColumns(Tensor x_TD, Tensor scale_D, Tensor y_TD);
+
+    /// <summary>y = x ∘ scale, scale [T] multiplying rows; y may be x.</summary>
+    void ScaleRows(Tensor x_TD, Tensor scale_T, Tensor y_TD);
+
+    /// <summary>y[t] = (x[t] − mean[t]) / (std[t] + epsilon) with the unbiased std (divisor D−1); writes both statistics.</summary>
+    void StandardizeRows(Tensor x_TD, float epsilon, Tensor mean_T, Tensor std_T, Tensor y_TD);
+
+    /// <summary>z = max(pre, 0).</summary>
+    void Relu(Tensor pre_TF, Tensor z_TF);
+
+    /// <summary>z = pre where pre > θ and pre > 0, else 0 (JumpReLU; strict).</summary>
+    void JumpRelu(Tensor pre_TF, Tensor threshold_F, Tensor z_TF);
+
+    /// <summary>z = max(pre, 0) at the k largest of each row, else 0; equal values by lower index.</summary>
+    void TopKActivation(Tensor pre_TF, int k, Tensor z_TF);
+
+    /// <summary>z = max(pre, 0) at the largest of each of <paramref name="groups"/> runs of F/groups neighbours, else 0; equal values by lower index.</summary>
+    void GroupMaxActivation(Tensor pre_TF, int groups, Tensor z_TF);
+
+    /// <summary>z = max(magnitude, 0) where gate > 0, else 0 (gated SAEs).</summary>
+    void GatedActivation(Tensor gate_TF, Tensor magnitude_TF, Tensor z_TF);
+}
+
+/// <summary>Who computes: shown by <c>featureflow engine list</c> and <c>Get-FlowEngine</c>.</summary>
+/// <param name="Name">cpu or torch.</param>
+/// <param name="Device">The processor or card, in words.</param>
+/// <param name="Threads">Worker threads, 0 where that means nothing.</param>
+/// <param name="Instructions">Vector instructions in use, such as <c>AVX-512</c>.</param>
+public sealed record EngineInfo(string Name, string Device, int Threads, string Instructions);
+
+/// <summary>What happens to a product on its way out: c = (a·b) ∘ ColumnScale + Bias; c += instead when Accumulate.</summary>
+/// <param name="ColumnScale_N">[N] float32, or null.</param>
+/// <param name="Bias_N">[N] float32/bfloat16/float16, or null.</param>
+/// <param name="Accumulate">Add to what c holds.</param>
+public readonly record struct MatMulEpilogue(Tensor? ColumnScale_N = null, Tensor? Bias_N = null, bool Accumulate = false);
+
+/// <summary>How <see cref="ITensorEngine.TopKInnerProduct"/> scores.</summary>
+public sealed record TopKOptions
+{
+    /// <summary>Divide by both norms: cosine similarity. A zero row has similarity 0 with all.</summary>
+    public bool Cosine { get; init; }
+
+    /// <summary>[K] added to every score of a key, or null (assignment prices).</summary>
+    public double[]? KeyBias { get; init; }
+
+    /// <summary>Told the share of the work done, 0 to 1.</summary>
+    public IProgress<double>? Progress { get; init; }
+}
+
+/// <summary>The best keys of every query, best first; a row with fewer than k keys ends in index −1 and score −∞.</summary>
+/// <param name="K">Keys per query.</param>
+/// <param name="Indices_QK">[Q,K] row-major.</param>
+/// <param name="Scores_QK">[Q,K] row-major, float64 arithmetic.</param>
+public sealed record TopKResult(int K, int[] Indices_QK, double[] Scores_QK);
