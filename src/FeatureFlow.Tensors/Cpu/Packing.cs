@@ -1,0 +1,154 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace FeatureFlow.Tensors.Cpu;
+
+/// <summary>
+/// Copies a block of a matrix into strips that a micro-kernel reads front to back: strip s holds rows s·width ... for every k, k outermost,
+/// rows innermost, missing rows as zeros. This is where stored types become float32 and where transposition happens, so both cost
+/// one pass over n² numbers beside the n³ of the product.
+/// </summary>
+internal static unsafe class Packing
+{
+    /// <summary>Packs rows [row, row + rows) × columns [k0, k0 + k) of <paramref name="x"/>; the strips follow each other at width·k floats.</summary>
+    public static void Pack(in Operand x, int row, int rows, int k0, int k, int width, float* target)
+    {
+        switch (x.Type)
+        {
+            case DType.F32: Pack<LoadF32>(x, row, rows, k0, k, width, target); break;
+            case DType.BF16: Pack<LoadBF16>(x, row, rows, k0, k, width, target); break;
+            default: Pack<LoadF16>(x, row, rows, k0, k, width, target); break;
+        }
+    }
+
+    private static void Pack<TLoad>(in Operand x, int row, int rows, int k0, int k, int width, float* target)
+        where TLoad : struct, ILoad
+    {
+        var ragged = rows % width;
+        if (ragged != 0) new Span<float>(target + (long)(rows - ragged) * k, checked(width * k)).Clear();
+        if (x.ColumnsAreDense && !x.RowsAreDense)
+        {
+            FromColumns<TLoad>(x.At(row, k0), x.ColumnStep, rows, k, width, target);
+            return;
+        }
+
+        for (var done = 0; done < rows; done += width, target += (long)width * k)
+        {
+            var live = Math.Min(width, rows - done);
+            var source = x.At(row + done, k0);
+            if (x.RowsAreDense)
+                FromRows<TLoad>(source, x.RowStep, live, k, width, target);
+            else
+                FromAnywhere<TLoad>(source, x.RowStep, x.ColumnStep, 0, live, k, width, target);
+        }
+    }
+
+    // k runs along memory: transpose blocks of 4 × 4 in registers
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FromRows<TLoad>(byte* source, long rowStep, int live, int k, int width, float* target)
+        where TLoad : struct, ILoad
+    {
+        var r = 0;
+        for (; r + 4 <= live; r += 4)
+        {
+            byte* p0 = source + r * rowStep, p1 = p0 + rowStep, p2 = p1 + rowStep, p3 = p2 + rowStep;
+            var t = target + r;
+            var i = 0;
+            for (; i + 4 <= k; i += 4)
+            {
+                var a = TLoad.Four(p0);
+                var b = TLoad.Four(p1);
+                var c = TLoad.Four(p2);
+                var d = TLoad.Four(p3);
+                Transpose4(ref a, ref b, ref c, ref d);
+                a.Store(t);
+                b.Store(t + width);
+                c.Store(t + 2 * width);
+                d.Store(t + 3 * width);
+                t += 4 * width;
+                p0 += 4 * TLoad.Size;
+                p1 += 4 * TLoad.Size;
+                p2 += 4 * TLoad.Size;
+                p3 += 4 * TLoad.Size;
+            }
+
+            for (; i < k; i++, t += width, p0 += TLoad.Size, p1 += TLoad.Size, p2 += TLoad.Size, p3 += TLoad.Size)
+            {
+                t[0] = TLoad.One(p0);
+                t[1] = TLoad.One(p1);
+                t[2] = TLoad.One(p2);
+                t[3] = TLoad.One(p3);
+            }
+        }
+
+        if (r < live) FromAnywhere<TLoad>(source, rowStep, TLoad.Size, r, live, k, width, target);
+    }
+
+    // rows run along memory: for every k one straight read across all strips, which is what pages and prefetchers like
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FromColumns<TLoad>(byte* source, long columnStep, int rows, int k, int width, float* target)
+        where TLoad : struct, ILoad
+    {
+        var strip = (long)width * k;
+        for (var i = 0; i < k; i++, source += columnStep, target += width)
+        {
+            var p = source;
+            var t = target;
+            for (var done = 0; done < rows; done += width, t += strip, p += width * TLoad.Size)
+            {
+                var live = Math.Min(width, rows - done);
+                var r = 0;
+                for (; r + 16 <= live; r += 16) TLoad.Sixteen(p + r * TLoad.Size).Store(t + r);
+                for (; r + 4 <= live; r += 4) TLoad.Four(p + r * TLoad.Size).Store(t + r);
+                for (; r < live; r++) t[r] = TLoad.One(p + r * TLoad.Size);
+            }
+        }
+    }
+
+    private static void FromAnywhere<TLoad>(byte* source, long rowStep, long columnStep, int first, int live, int k, int width, float* target)
+        where TLoad : struct, ILoad
+    {
+        for (var r = first; r < live; r++)
+        {
+            var p = source + r * rowStep;
+            for (var i = 0; i < k; i++, p += columnStep) target[(long)i * width + r] = TLoad.One(p);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose4(ref Vector128<float> a, ref Vector128<float> b, ref Vector128<float> c, ref Vector128<float> d)
+    {
+        if (Sse.IsSupported)
+        {
+            var ab = Sse.UnpackLow(a, b);
+            var cd = Sse.UnpackLow(c, d);
+            var abHigh = Sse.UnpackHigh(a, b);
+            var cdHigh = Sse.UnpackHigh(c, d);
+            a = Sse.MoveLowToHigh(ab, cd);
+            b = Sse.MoveHighToLow(cd, ab);
+            c = Sse.MoveLowToHigh(abHigh, cdHigh);
+            d = Sse.MoveHighToLow(cdHigh, abHigh);
+        }
+        else if (AdvSimd.Arm64.IsSupported)
+        {
+            var ac = AdvSimd.Arm64.ZipLow(a, c);
+            var bd = AdvSimd.Arm64.ZipLow(b, d);
+            var acHigh = AdvSimd.Arm64.ZipHigh(a, c);
+            var bdHigh = AdvSimd.Arm64.ZipHigh(b, d);
+            a = AdvSimd.Arm64.ZipLow(ac, bd);
+            b = AdvSimd.Arm64.ZipHigh(ac, bd);
+            c = AdvSimd.Arm64.ZipLow(acHigh, bdHigh);
+            d = AdvSimd.Arm64.ZipHigh(acHigh, bdHigh);
+        }
+        else
+        {
+            var (w, x, y, z) = (a, b, c, d);
+            a = Vector128.Create(w[0], x[0], y[0], z[0]);
+            b = Vector128.Create(w[1], x[1], y[1], z[1]);
+            c = Vector128.Create(w[2], x[2], y[2], z[2]);
+            d = Vector128.Create(w[3], x[3], y[3], z[3]);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace FeatureFlow.Tensors.Cpu;
+
+/// <summary>
+/// Products with few rows on the left: bounded by reading the right-hand matrix once, so nothing is packed.
+/// </summary>
+internal static unsafe class Streaming
+{
+    /// <summary>Up to this many rows a product is a stream, above it a blocked product.</summary>
+    public const int MaxRows = 4;
+
+    private const int Lane = 1024;
+
+    /// <summary>c[m, n] = a[m]·bᵀ[n] for the columns n of one piece; a is dense float32 [M,K].</summary>
+    public static void Product(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+    {
+        switch (b.Type)
+        {
+            case DType.F32: Product<LoadF32>(a, m, k, b, column, columns, c, stride, accumulate); break;
+            case DType.BF16: Product<LoadBF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
+            default: Product<LoadF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
+        }
+    }
+
+    /// <summary>Dot products of <paramref name="m"/> dense float32 rows with one stored row, and that row's squared norm: one pass over it.</summary>
+    public static void DotsAndNorm(float* a, int m, int k, byte* row, DType type, long step, float* dots, out double squaredNorm)
+    {
+        switch (type)
+        {
+            case DType.F32: DotsAndNorm<LoadF32>(a, m, k, row, step, dots, out squaredNorm); break;
+            case DType.BF16: DotsAndNorm<LoadBF16>(a, m, k, row, step, dots, out squaredNorm); break;
+            default: DotsAndNorm<LoadF16>(a, m, k, row, step, dots, out squaredNorm); break;
+        }
+    }
+
+    private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+        where TLoad : struct, ILoad
+    {
+        if (b.ColumnsAreDense)
+        {
+            for (var n = 0; n < columns; n++)
+            {
+                var row = b.At(0, column + n);
+                for (var i = 0; i < m; i++)
+                {
+                    var dot = Dot<TLoad>(a + (long)i * k, row, k);
+                    var target = c + i * stride + column + n;
+                    *target = accumulate ? *target + dot : dot;
+                }
+            }
+
+            return;
+        }
+
+        // b's rows (or nothing) are dense: add k multiples of a piece of a row that stays in L1
+        for (var n = 0; n < columns; n += Lane)
+        {
+            var width = Math.Min(Lane, columns - n);
+            for (var i = 0; i < m; i++)
+            {
+                var target = c + i * stride + column + n;
+                if (!accumulate) new Span<float>(target, width).Clear();
+                for (var p = 0; p < k; p++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, target, width);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddMultiple<TLoad>(float factor, byte* row, long step, float* target, int n)
+        where TLoad : struct, ILoad
+    {
+        var f = Vector512.Create(factor);
+        var i = 0;
+        if (step == TLoad.Size)
+        {
+            for (; i + 16 <= n; i += 16)
+                Vector512.MultiplyAddEstimate(f, TLoad.Sixteen(row + (long)i * TLoad.Size), Vector512.Load(target + i)).Store(target + i);
+        }
+
+        for (; i < n; i++) target[i] = MathF.FusedMultiplyAdd(factor, TLoad.One(row + i * step), target[i]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DotsAndNorm<TLoad>(float* a, int m, int k, byte* row, long step, float* dots, out double squaredNorm)
+        where TLoad : struct, ILoad
+    {
+        if (step != TLoad.Size)
+        {
+            squaredNorm = 0;
+            new Span<float>(dots, m).Clear();
+            for (var p = 0; p < k; p++)
+            {
+                var v = TLoad.One(row + p * step);
+                squaredNorm += (double)v * v;
+                for (var i = 0; i < m; i++) dots[i] = MathF.FusedMultiplyAdd(a[(long)i * k + p], v, dots[i]);
+            }
+
+            return;
+        }
+
+        Vector512<float> n0 = Vector512<float>.Zero, n1 = n0, n2 = n0, n3 = n0, d0 = n0, d1 = n0, d2 = n0, d3 = n0;
+        var q = 0;
+        for (; q + 64 <= k; q += 64)
+        {
+            var p = row + (long)q * TLoad.Size;
+            var v0 = TLoad.Sixteen(p);
+            var v1 = TLoad.Sixteen(p + 16 * TLoad.Size);
+            var v2 = TLoad.Sixteen(p + 32 * TLoad.Size);
+            var v3 = TLoad.Sixteen(p + 48 * TLoad.Size);
+            n0 = Vector512.MultiplyAddEstimate(v0, v0, n0);
+            n1 = Vector512.MultiplyAddEstimate(v1, v1, n1);
+            n2 = Vector512.MultiplyAddEstimate(v2, v2, n2);
+            n3 = Vector512.MultiplyAddEstimate(v3, v3, n3);
+            d0 = Vector512.MultiplyAddEstimate(v0, Vector512.Load(a + q), d0);
+            d1 = Vector512.MultiplyAddEstimate(v1, Vector512.Load(a + q + 16), d1);
+            d2 = Vector512.MultiplyAddEstimate(v2, Vector512.Load(a + q + 32), d2);
+            d3 = Vector512.MultiplyAddEstimate(v3, Vector512.Load(a + q + 48), d3);
+        }
+
+        double norm = Vector512.Sum((n0 + n1) + (n2 + n3));
+        var dot = Vector512.Sum((d0 + d1) + (d2 + d3));
+        for (; q < k; q++)
+        {
+            var v = TLoad.One(row + (long)q * TLoad.Size);
+            norm += (double)v * v;
+            dot = MathF.FusedMultiplyAdd(v, a[q], dot);
+        }
+
+        squaredNorm = norm;
+        dots[0] = dot;
+        for (var i = 1; i < m; i++) dots[i] = Dot<TLoad>(a + (long)i * k, row, k); // the row is in L1 by now
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Dot<TLoad>(float* a, byte* row, int k)
+        where TLoad : struct, ILoad
+    {
+        Vector512<float> d0 = Vector512<float>.Zero, d1 = d0, d2 = d0, d3 = d0;
+        var q = 0;
+        for (; q + 64 <= k; q += 64)
+        {
+            var p = row + (long)q * TLoad.Size;
+            d0 = Vector512.MultiplyAddEstimate(TLoad.Sixteen(p), Vector512.Load(a + q), d0);
+            d1 = Vector512.MultiplyAddEstimate(TLoad.Sixteen(p + 16 * TLoad.Size), Vector512.Load(a + q + 16), d1);
+            d2 = Vector512.MultiplyAddEstimate(TLoad.Sixteen(p + 32 * TLoad.Size), Vector512.Load(a + q + 32), d2);
+            d3 = Vector512.MultiplyAddEstimate(TLoad.Sixteen(p + 48 * TLoad.Size), Vector512.Load(a + q + 48), d3);
+        }
+
+        var dot = Vector512.Sum((d0 + d1) + (d2 + d3));
+        for (; q < k; q++) dot = MathF.FusedMultiplyAdd(TLoad.One(row + (long)q * TLoad.Size), a[q], dot);
+        return dot;
+    }
+}
