@@ -126,7 +126,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                         gemm.Block(packed.Floats + (long)padded * k0, rows, panel + ((long)strips * k0 * nr) + (long)j0 * kc, width, kc, tile.Floats, ChunkColumns, slab > 0);
                     }
 
-                    for (var i = 0; i < rows; i++) Offer(ref found[i0 + i], tile.Floats + (long)i * ChunkColumns, width, start + j0, s);
+                    for (var i = 0; i < rows; i++) Offer(ref found[i0 + i], tile.Floats + (long)i * ChunkColumns, width, start + j0, s, q0 + i0 + i);
                 }
             });
             s.Options.Progress?.Report(share.From + share.Share * (n0 + columns) / s.Keys.Rows);
@@ -134,8 +134,9 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Offer(ref Candidates c, float* scores, int width, int firstKey, State s)
+    private static void Offer(ref Candidates c, float* scores, int width, int firstKey, State s, int query)
     {
+        var factor = s.QueryScale(query);
         fixed (float* scale = s.KeyScale, bias = s.KeyBias)
         {
             var j = 0;
@@ -143,7 +144,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             for (; j + 8 <= width; j += 8)
             {
                 var v = Vector256.Load(scores + j);
-                if (scale != null) v *= Vector256.Load(scale + firstKey + j);
+                if (scale != null) v *= Vector256.Load(scale + firstKey + j) * factor;
                 if (bias != null) v += Vector256.Load(bias + firstKey + j);
                 var above = Vector256.GreaterThan(v, line).ExtractMostSignificantBits();
                 if (above == 0) continue;
@@ -159,7 +160,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             for (; j < width; j++)
             {
                 var v = scores[j];
-                if (scale != null) v *= scale[firstKey + j];
+                if (scale != null) v *= scale[firstKey + j] * factor;
                 if (bias != null) v += bias[firstKey + j];
                 c.Offer(firstKey + j, v);
             }
@@ -187,7 +188,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                 if (State.IsAwkward(norm)) continue;
                 var scale = s.Options.Cosine ? (float)(norm > 0 ? 1 / norm : 0) : 1f;
                 var bias = s.KeyBias is null ? 0f : s.KeyBias[key];
-                for (var i = 0; i < q; i++) mine[i].Offer(key, dots[i] * scale + bias);
+                for (var i = 0; i < q; i++) mine[i].Offer(key, dots[i] * (scale * s.QueryScale(i)) + bias);
             }
 
             lock (found)
@@ -321,8 +322,15 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         public float Margin(int query)
         {
             var gamma = 1.01 * (Keys.Columns + 32) / (1 << 24);
-            var size = QueryNorm[query] * (Options.Cosine ? 1 : _largestKey);
+            var size = Options.Cosine ? 1 : QueryNorm[query] * _largestKey;
             return (float)(2 * (gamma * size + (size + 2 * _largestBias) * 4 / (1 << 24)));
+        }
+
+        /// <summary>What turns a product with a unit key into a score.</summary>
+        public float QueryScale(int query)
+        {
+            var norm = QueryNorm[query];
+            return !Options.Cosine ? 1f : norm > 0 && !IsAwkward(norm) ? (float)(1 / norm) : 0f;
         }
 
         public double Score(int query, int key)

@@ -1,0 +1,161 @@
+namespace FeatureFlow.Tensors.Tests;
+
+public class MatMulTests
+{
+    public static TheoryData<int, int, int> Shapes => new()
+    {
+        { 1, 1, 1 }, { 1, 64, 33 }, { 3, 100, 17 }, { 4, 2304, 65 }, { 5, 7, 9 }, { 12, 32, 32 }, { 13, 33, 31 },
+        { 96, 768, 64 }, { 97, 769, 65 }, { 130, 1600, 40 }, { 200, 5, 900 }, { 7, 0, 5 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void EveryKernelAgreesWithPlainLoops(int m, int k, int n)
+    {
+        var a = Make.Matrix(m, k, 1);
+        var b = Make.Matrix(k, n, 2);
+        var expected = Reference.MatMul(a, b);
+        foreach (var bits in Kernels())
+        {
+            using var engine = new CpuEngine(2, bits);
+            var c = Make.Empty(m, n);
+            engine.MatMul(a, b, c);
+            Near(expected, c, k);
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.F16)]
+    public void EveryStoredTypeAndLayoutIsTakenInPlace(DType type)
+    {
+        foreach (var (m, k, n) in new[] { (3, 70, 50), (37, 101, 45) })
+        {
+            foreach (var layout in Enumerable.Range(0, 8))
+            {
+                var a = Make.Matrix(m, k, 3, type, transposed: (layout & 1) != 0, unaligned: (layout & 4) != 0);
+                var b = Make.Matrix(k, n, 4, type, transposed: (layout & 2) != 0, unaligned: (layout & 4) != 0);
+                var c = Make.Empty(m, n);
+                CpuEngine.Shared.MatMul(a, b, c);
+                Near(Reference.MatMul(a, b), c, k);
+            }
+        }
+    }
+
+    [Fact]
+    public void StridedRowsAreTaken()
+    {
+        // every second column of a wider matrix, by a reshape that puts pairs in a row
+        var wide = Make.Matrix(40, 60, 5);
+        var a = wide.Rows(10, 20);
+        var b = Make.Matrix(60, 11, 6);
+        var c = Make.Empty(20, 11);
+        CpuEngine.Shared.MatMul(a, b, c);
+        Near(Reference.MatMul(a, b), c, 60);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(50)]
+    public void EpilogueScalesThenAddsAndAccumulates(int m)
+    {
+        var a = Make.Matrix(m, 90, 7);
+        var b = Make.Matrix(90, 70, 8);
+        var scale = Make.Matrix(1, 70, 9).Reshape(70);
+        var bias = Make.Matrix(1, 70, 10, DType.BF16).Reshape(70);
+        var c = Make.Empty(m, 70);
+        CpuEngine.Shared.MatMul(a, b, c, new MatMulEpilogue(scale, bias));
+        double[] product = Reference.MatMul(a, b), s = Reference.Values(scale), t = Reference.Values(bias);
+        var expected = product.Select((v, i) => v * s[i % 70] + t[i % 70]).ToArray();
+        Near(expected, c, 90);
+
+        CpuEngine.Shared.MatMul(a, b, c, new MatMulEpilogue(Accumulate: true));
+        Near([.. expected.Zip(product, (x, y) => x + y)], c, 90);
+    }
+
+    [Fact]
+    public void BitsDoNotDependOnTheNumberOfThreads()
+    {
+        var a = Make.Matrix(331, 1700, 11, DType.BF16);
+        var b = Make.Matrix(1700, 411, 12);
+        var bits = new List<float[]>();
+        foreach (var threads in new[] { 1, 2, 3, 5 })
+        {
+            using var engine = new CpuEngine(threads);
+            var c = Make.Empty(331, 411);
+            engine.MatMul(a, b, c);
+            bits.Add(c.AsSpan<float>().ToArray());
+        }
+
+        Assert.All(bits, b => Assert.Equal(bits[0], b));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(40)]
+    public void SparseProductEqualsDense(int m)
+    {
+        var a = Make.Matrix(m, 500, 13);
+        var random = new Random(14);
+        foreach (ref var v in a.AsSpan<float>()) v = random.Next(20) == 0 ? v : 0;
+        var b = Make.Matrix(500, 64, 15, DType.F16, transposed: true);
+        var bias = Make.Matrix(1, 64, 16).Reshape(64);
+        Tensor dense = Make.Empty(m, 64), sparse = Make.Empty(m, 64);
+        CpuEngine.Shared.MatMul(a, b, dense, new MatMulEpilogue(Bias_N: bias));
+        CpuEngine.Shared.MatMulSparse(a, b, sparse, new MatMulEpilogue(Bias_N: bias));
+        Near(Reference.Values(dense), sparse, 500);
+    }
+
+    [Fact]
+    public void WrongShapesSayWhatAndWhere()
+    {
+        var e = Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.MatMul(Make.Empty(2, 3), Make.Empty(4, 5), Make.Empty(2, 5)));
+        Assert.Equal("FF1002", e.Code);
+        Assert.Contains("F32[2,3], F32[4,5]", e.Message, StringComparison.Ordinal);
+        Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.MatMul(Make.Empty(2, 3), Make.Empty(3, 5), Make.Empty(5, 2)));
+        Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.MatMul(Tensor.Allocate(DType.I64, 2, 3), Make.Empty(3, 5), Make.Empty(2, 5)));
+    }
+
+    [Fact]
+    public void DisposedOperandsAreAnErrorNotACrash()
+    {
+        var a = Make.Empty(2, 3);
+        a.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => CpuEngine.Shared.MatMul(a, Make.Empty(3, 5), Make.Empty(2, 5)));
+    }
+
+    [Fact]
+    public void CancelledBeforeItStarts() => Assert.ThrowsAny<OperationCanceledException>(() =>
+        CpuEngine.Shared.MatMul(Make.Empty(200, 300), Make.Empty(300, 5), Make.Empty(200, 5), cancel: new CancellationToken(canceled: true)));
+
+    [Fact]
+    public void SeveralThreadsMayCallAtOnce()
+    {
+        var a = Make.Matrix(60, 400, 17);
+        var b = Make.Matrix(400, 50, 18);
+        var expected = Reference.MatMul(a, b);
+        Parallel.For(0, 16, _ =>
+        {
+            var c = Make.Empty(60, 50);
+            CpuEngine.Shared.MatMul(a, b, c);
+            Near(expected, c, 400);
+        });
+    }
+
+    internal static IEnumerable<int> Kernels()
+    {
+        yield return 128;
+        if (System.Runtime.Intrinsics.X86.Fma.IsSupported) yield return 256;
+        if (System.Runtime.Intrinsics.X86.Avx512F.IsSupported) yield return 512;
+    }
+
+    private static void Near(double[] expected, Tensor actual, int terms)
+    {
+        var values = actual.AsSpan<float>();
+        Assert.Equal(expected.Length, values.Length);
+        var tolerance = 1e-7 * (terms + 8) * Math.Max(1, Math.Sqrt(terms)) / 4;
+        for (var i = 0; i < expected.Length; i++)
+            Assert.True(Math.Abs(expected[i] - values[i]) <= tolerance, $"[{i}]: {values[i]} for {expected[i]}");
+    }
+}
