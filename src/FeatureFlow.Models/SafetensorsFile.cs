@@ -1,0 +1,72 @@
+using System.Buffers.Binary;
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Models;
+
+/// <summary>
+/// A .safetensors file: eight bytes of header length, a JSON header, then the numbers. The header is checked as strictly as the
+/// format's own reader does (<see cref="SafetensorsHeader"/>); the arrays are views of the mapped file.
+/// </summary>
+public sealed class SafetensorsFile : TensorFile
+{
+    private SafetensorsFile(MappedFile file)
+        : base(file)
+    {
+        var header = SafetensorsHeader.Read(file);
+        Metadata = header.Metadata;
+        foreach (var t in header.Tensors)
+        {
+            if (t.Type is not { } type)
+            {
+                AddUnreadable(t.Name, ModelErrors.UnsupportedType(file.Path, t.Name, t.TypeName, "store it as F32, BF16 or F16."));
+                continue;
+            }
+
+            var window = file.Window(header.DataStart + t.Begin, t.End - t.Begin);
+            var tensor = new Tensor(window, type, t.Shape);
+            Add(
+                new TensorEntry(t.Name, type, t.Shape),
+                new Lazy<Tensor>(tensor),
+                new Lazy<TensorScan>(() => ArrayScanner.Run(window, 0, window.ByteLength, type, crc: false).Scan));
+        }
+    }
+
+    /// <summary>Opens a file, reading its header only.</summary>
+    /// <exception cref="FeatureFlowException">FF2001-FF2004: not readable; FF2010: not valid.</exception>
+    public static new SafetensorsFile Open(string path)
+    {
+        var file = MappedFile.Open(path);
+        try
+        {
+            return new SafetensorsFile(file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes tensors, strided ones too, whole or not at all; values are streamed. Wider types come first, so that each lies aligned.</summary>
+    /// <exception cref="FeatureFlowException">FF2030: cannot be written; FF2031: a name twice.</exception>
+    public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IEnumerable<(string Name, Tensor Value)> tensors)
+    {
+        var full = System.IO.Path.GetFullPath(path);
+        var all = tensors.OrderByDescending(t => t.Value.DType.Size()).ToList();
+        var names = new HashSet<string>(StringComparer.Ordinal) { SafetensorsHeader.MetadataKey };
+        foreach (var (name, _) in all)
+        {
+            if (!names.Add(name)) throw ModelErrors.TensorNames(full, name);
+        }
+
+        AtomicFile.Write(full, stream =>
+        {
+            var header = SafetensorsHeader.Write(metadata, all);
+            Span<byte> length = stackalloc byte[8];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (var (_, value) in all) TensorStream.Write(stream, value);
+        });
+    }
+}
