@@ -75,6 +75,12 @@ internal static class ModelErrors
     public static Exception Json(string path, string what, long line, long column, Exception? inner = null) =>
         new FeatureFlowException(FailureKind.Input, "FF2060", $"Not valid JSON: {what}", path, (int)line, (int)column, inner);
 
+    public static Exception NoKey(string path, string key) =>
+        Input("FF2061", $"The key '{key}' is missing.", path);
+
+    public static Exception KeyType(string path, string key, string wanted, string found) =>
+        Input("FF2062", $"'{key}' must be {wanted}, not {found}.", path);
+
     private static FeatureFlowException Input(string code, string text, string? path, Exception? inner = null) =>
         new(FailureKind.Input, code, text, path, inner: inner);
 
