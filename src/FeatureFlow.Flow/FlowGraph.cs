@@ -44,6 +44,13 @@ public readonly record struct Thresholds(double Res, double Mlp, double Att)
 {
     /// <summary>Feature Flow's choice for steering: residual 0.5, modules 0.15.</summary>
     public static Thresholds Default { get; } = new(0.5, 0.15, 0.15);
+
+    internal double Of(EdgeKind kind) => kind switch
+    {
+        EdgeKind.Res => Res,
+        EdgeKind.Mlp => Mlp,
+        _ => Att,
+    };
 }
 
 /// <summary>What a flow graph is built with.</summary>
@@ -64,8 +71,25 @@ public sealed record FlowGraphOptions
     /// <summary>Reading of the forward step.</summary>
     public ForwardModules ForwardModules { get; init; } = ForwardModules.Feature;
 
+    /// <summary>A graph that would pass this many nodes is refused (FF4007): thresholds were too low for a <see cref="Top"/> above 1.</summary>
+    public int MaxNodes { get; init; } = 20_000;
+
     /// <summary>The thresholds that apply at a layer.</summary>
     public Thresholds At(int layer) => LayerThresholds.TryGetValue(layer, out var t) ? t : Thresholds;
+
+    /// <summary>Refuses options that mean nothing.</summary>
+    /// <exception cref="FeatureFlowException">FF4005: top; FF4008: a threshold is no cosine.</exception>
+    internal void Check()
+    {
+        if (Top is < 1 or > FlowErrors.MaxTop) throw FlowErrors.Top(Top);
+        foreach (var t in LayerThresholds.Values.Prepend(Thresholds))
+        {
+            foreach (var kind in Enum.GetValues<EdgeKind>())
+            {
+                if (!(Math.Abs(t.Of(kind)) <= 1)) throw FlowErrors.Threshold(kind, t.Of(kind));
+            }
+        }
+    }
 }
 
 /// <summary>A node of a flow graph.</summary>
@@ -83,10 +107,10 @@ public sealed record FlowNode
     /// <summary>Index.</summary>
     public required int Index { get; init; }
 
-    /// <summary>Best cosine with res of the layer below, residual nodes only; null at the first layer.</summary>
+    /// <summary>Best cosine with the residual stream one layer below, kept or not, residual nodes only; null at the first layer.</summary>
     public double? ScoreRes { get; init; }
 
-    /// <summary>Best cosine with mlp of the layer, residual nodes only.</summary>
+    /// <summary>Best cosine with mlp of the layer (tc where a pack has transcoders instead), residual nodes only.</summary>
     public double? ScoreMlp { get; init; }
 
     /// <summary>Best cosine with att of the layer, residual nodes only.</summary>
@@ -112,7 +136,7 @@ public sealed record FlowNode
 /// <param name="Target">Id of the later feature.</param>
 /// <param name="Predecessor">Id of the earlier feature.</param>
 /// <param name="Similarity">Cosine.</param>
-/// <param name="Kind">Site of the module end, or <c>res</c> for residual to residual.</param>
+/// <param name="Kind">Site of the module end, or <c>res</c> for residual to residual; also names the threshold that the edge passed.</param>
 public sealed record FlowEdge(string Target, string Predecessor, double Similarity, string Kind);
 
 /// <summary>A flow graph (Feature Flow, section 3.3): composed of neighbouring layers' matches, never of long-range ones; acyclic.</summary>
@@ -130,7 +154,7 @@ public sealed record FlowGraph
     /// <summary>Options it was built with.</summary>
     public required FlowGraphOptions Options { get; init; }
 
-    /// <summary>Similarity span: lowest and highest layer of a residual node.</summary>
+    /// <summary>Similarity span: lowest and highest layer of a residual node; the seed's layer when there is none.</summary>
     public required int SpanStart { get; init; }
 
     /// <summary>End of the span, inclusive.</summary>
@@ -139,7 +163,7 @@ public sealed record FlowGraph
     /// <summary>Nodes by layer, site and index.</summary>
     public required IReadOnlyList<FlowNode> Nodes { get; init; }
 
-    /// <summary>Edges by target, kind, falling similarity.</summary>
+    /// <summary>Edges by target, then res, mlp, att, then falling similarity.</summary>
     public required IReadOnlyList<FlowEdge> Edges { get; init; }
 
     /// <summary>Remarks: sites left out and why.</summary>

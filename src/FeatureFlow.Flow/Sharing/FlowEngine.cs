@@ -1,0 +1,128 @@
+using FeatureFlow.Saes;
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Flow;
+
+/// <summary>
+/// The one engine that all commands and cmdlets of a process share: the tensor engine, the opened packs and the open SAEs. Safe for
+/// several threads and runspaces at once; <see cref="Clear"/> and <see cref="Dispose"/> are safe while calls are in flight.
+/// </summary>
+public sealed class FlowEngine : IDisposable
+{
+    private const int PacksKept = 8;
+    private static readonly Lazy<FlowEngine> TheOne = new(() => new FlowEngine(CpuEngine.Shared));
+
+    private readonly Lock _lock = new();
+    private readonly List<OpenedPack> _packs = [];
+    private readonly SaeCache _saes;
+    private bool _closed;
+
+    /// <summary>An engine of its own, for hosts that want one beside the shared one. The tensor engine stays its owner's to dispose.</summary>
+    /// <param name="tensors">Who computes.</param>
+    /// <param name="saeBudget">Bytes of SAE files kept open when unused; 0 for a quarter of the memory.</param>
+    public FlowEngine(ITensorEngine tensors, long saeBudget = 0)
+    {
+        Tensors = tensors;
+        SaeBudget = saeBudget > 0 ? saeBudget : Math.Max(1L << 30, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
+        _saes = new SaeCache(SaeBudget);
+    }
+
+    /// <summary>The shared engine, made on first use.</summary>
+    public static FlowEngine Shared => TheOne.Value;
+
+    /// <summary>Who computes.</summary>
+    public ITensorEngine Tensors { get; }
+
+    /// <summary>Bytes of SAE files kept open when unused.</summary>
+    public long SaeBudget { get; }
+
+    /// <summary>What is held.</summary>
+    public FlowEngineStatus Status
+    {
+        get
+        {
+            var (count, bytes) = _saes.Held;
+            lock (_lock) return new FlowEngineStatus(Tensors.Info, [.. _packs.Select(p => p.Pack.Source)], count, bytes, SaeBudget);
+        }
+    }
+
+    /// <summary>Opens a pack whose descriptions are already read.</summary>
+    public OpenedPack Open(Pack pack, FeatureDescriptions descriptions) => Open(pack, () => descriptions);
+
+    /// <summary>
+    /// Opens a pack, or gives back the one opened before: same source, same SAEs, and all files (descriptions and flow index too) as
+    /// they were. Reads no weights. <paramref name="descriptions"/> is called only when the pack is opened anew.
+    /// </summary>
+    /// <exception cref="FeatureFlowException">FF4030: the engine was disposed.</exception>
+    public OpenedPack Open(Pack pack, Func<FeatureDescriptions> descriptions)
+    {
+        var stamps = pack.Saes.ToDictionary(s => new Place(s.Layer, s.Site), s => FileStamp.Of(s.Path));
+        var identity = string.Join('\n', [
+            pack.Source,
+            pack.Name,
+            .. pack.Saes.Select(s => $"{new Place(s.Layer, s.Site)} {s.Path} {s.NeuronpediaId}\n{stamps[new Place(s.Layer, s.Site)].Text}"),
+            .. FlowIndexLocation.Candidates(pack).Select(f => $"{f} {FileStamp.OfFile(Path.Combine(f, FlowIndexManifest.FileName)).Text}"),
+            .. pack.DescriptionFiles.Select(f => $"{f} {FileStamp.OfFile(f).Text}"),
+        ]);
+        lock (_lock)
+        {
+            ObjectDisposedGuard();
+            if (Known(identity) is { } known) return known;
+        }
+
+        // outside the lock: another pack must not wait for a slow disk; two openings of one pack at once are only wasteful
+        var opened = new OpenedPack(this, pack, descriptions(), stamps, identity);
+        lock (_lock)
+        {
+            ObjectDisposedGuard();
+            if (Known(identity) is { } known) return known;
+            _packs.RemoveAll(p => p.Pack.Source == pack.Source);
+            _packs.Add(opened);
+            if (_packs.Count > PacksKept) _packs.RemoveAt(0);
+            return opened;
+        }
+    }
+
+    /// <summary>Forgets every pack and closes every SAE that is not in use at this moment.</summary>
+    public void Clear()
+    {
+        lock (_lock) _packs.Clear();
+        _saes.Clear();
+    }
+
+    /// <summary>Clears, and refuses to open anything more. Calls in flight end normally.</summary>
+    public void Dispose()
+    {
+        lock (_lock) _closed = true;
+        Clear();
+    }
+
+    internal SaeLease Lease(PackSae sae, FileStamp stamp)
+    {
+        lock (_lock) ObjectDisposedGuard();
+        return _saes.Lease(sae, stamp);
+    }
+
+    private OpenedPack? Known(string identity)
+    {
+        var found = _packs.FindIndex(p => p.Identity == identity);
+        if (found < 0) return null;
+        var pack = _packs[found];
+        _packs.RemoveAt(found);
+        _packs.Add(pack); // most recently used last
+        return pack;
+    }
+
+    private void ObjectDisposedGuard()
+    {
+        if (_closed) throw FlowErrors.Closed();
+    }
+}
+
+/// <summary>What a <see cref="FlowEngine"/> holds: shown by <c>featureflow doctor</c> and <c>Get-FlowEngine</c>.</summary>
+/// <param name="Engine">Who computes.</param>
+/// <param name="Packs">Sources of the opened packs, most recently used last.</param>
+/// <param name="OpenSaes">Number of SAEs held open.</param>
+/// <param name="OpenBytes">Bytes of their files; mapped, so resident only as far as they were read.</param>
+/// <param name="SaeBudget">Bytes of files kept open when unused.</param>
+public sealed record FlowEngineStatus(EngineInfo Engine, IReadOnlyList<string> Packs, int OpenSaes, long OpenBytes, long SaeBudget);
