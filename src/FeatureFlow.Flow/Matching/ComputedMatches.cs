@@ -6,6 +6,9 @@ namespace FeatureFlow.Flow;
 /// <summary>Matches computed from the decoders of a pack, in their stored type and place.</summary>
 internal sealed class ComputedMatches(OpenedPack pack) : IMatchSource
 {
+    /// <summary>Queries taken at once: bound by arithmetic from a few hundred on, and 4,096 copies of rows are small beside any decoder.</summary>
+    private const int Block = 4096;
+
     public PlaceInfo Info(Place place)
     {
         var info = pack.Info(place.Layer, place.Site);
@@ -14,32 +17,17 @@ internal sealed class ComputedMatches(OpenedPack pack) : IMatchSource
 
     public IReadOnlyList<TopKResult> Match(Place keys, IReadOnlyList<MatchQuery> queries, int top, IProgress<double>? progress, CancellationToken cancel)
     {
-        var engine = pack.Engine.Tensors;
         using var keyLease = Ready(keys, cancel);
-        var keys_FD = keyLease.Sae.DecoderWeights_FD;
-        var k = Math.Min(top, keys_FD.Shape[0]);
-        var options = new TopKOptions { Cosine = true, Progress = progress };
-        TopKResult all;
-        if (queries is [var one] && IsWhole(one.Indices, Info(one.From).FeatureCount))
+        var results = queries.Select(q => Empty(q.Indices.Length, top)).ToArray();
+        var total = queries.Sum(q => q.Indices.Length);
+        for (var start = 0; start < total; start += Block)
         {
-            using var lease = Ready(one.From, cancel);
-            all = engine.TopKInnerProduct(lease.Sae.DecoderWeights_FD, keys_FD, k, options, cancel);
-        }
-        else
-        {
-            using var queries_QD = engine.Allocate(DType.F32, queries.Sum(q => q.Indices.Length), keys_FD.Shape[1]);
-            var row = 0;
-            foreach (var query in queries)
-            {
-                using var lease = Ready(query.From, cancel);
-                engine.GatherRows(lease.Sae.DecoderWeights_FD, query.Indices, queries_QD.Rows(row, query.Indices.Length));
-                row += query.Indices.Length;
-            }
-
-            all = engine.TopKInnerProduct(queries_QD, keys_FD, k, options, cancel);
+            var rows = Math.Min(Block, total - start);
+            var share = progress is null ? null : new Share(progress, (double)start / total, (double)rows / total);
+            Answer(keyLease.Sae, queries, start, rows, results, share, cancel);
         }
 
-        return Split(all, queries, top);
+        return results;
     }
 
     public FeatureFacts Facts(Place place, int[] indices, CancellationToken cancel)
@@ -58,38 +46,53 @@ internal sealed class ComputedMatches(OpenedPack pack) : IMatchSource
         _ = lease.Prepare();
     }
 
-    private static bool IsWhole(int[] indices, int count)
+    // every query gets rows of exactly `top` entries, whatever the number of keys
+    private static TopKResult Empty(int rows, int top)
     {
-        if (indices.Length != count) return false;
-        for (var i = 0; i < count; i++)
-        {
-            if (indices[i] != i) return false;
-        }
-
-        return true;
+        var empty = new TopKResult(top, new int[rows * top], new double[rows * top]);
+        empty.Indices_QK.AsSpan().Fill(-1);
+        empty.Scores_QK.AsSpan().Fill(double.NegativeInfinity);
+        return empty;
     }
 
-    // every query gets rows of exactly `top` entries, whatever the number of keys
-    private static TopKResult[] Split(TopKResult all, IReadOnlyList<MatchQuery> queries, int top)
+    // rows start..start+count of the queries laid end to end. Always through dense float32 copies: the same bits then come out for a
+    // feature asked about alone and for one among all, whatever the layout of its file
+    private void Answer(Sae keys, IReadOnlyList<MatchQuery> queries, int start, int count, TopKResult[] results, IProgress<double>? progress, CancellationToken cancel)
     {
-        var results = new TopKResult[queries.Count];
-        var row = 0;
-        for (var q = 0; q < results.Length; q++)
+        var engine = pack.Engine.Tensors;
+        var keys_FD = keys.DecoderWeights_FD;
+        using var queries_QD = engine.Allocate(DType.F32, count, keys_FD.Shape[1]);
+        var pieces = Pieces(queries, start, count);
+        foreach (var piece in pieces)
         {
-            var n = queries[q].Indices.Length;
-            var (indices, scores) = (new int[n * top], new double[n * top]);
-            indices.AsSpan().Fill(-1);
-            scores.AsSpan().Fill(double.NegativeInfinity);
-            for (var i = 0; i < n; i++, row++)
-            {
-                all.Indices_QK.AsSpan(row * all.K, all.K).CopyTo(indices.AsSpan(i * top));
-                all.Scores_QK.AsSpan(row * all.K, all.K).CopyTo(scores.AsSpan(i * top));
-            }
-
-            results[q] = new TopKResult(top, indices, scores);
+            var from = queries[piece.Query];
+            using var lease = Ready(from.From, cancel);
+            engine.GatherRows(lease.Sae.DecoderWeights_FD, from.Indices.AsSpan(piece.First, piece.Count), queries_QD.Rows(piece.Row, piece.Count));
         }
 
-        return results;
+        var found = engine.TopKInnerProduct(queries_QD, keys_FD, Math.Min(results[0].K, keys_FD.Shape[0]), new TopKOptions { Cosine = true, Progress = progress }, cancel);
+        foreach (var piece in pieces)
+        {
+            var (to, k) = (results[piece.Query], found.K);
+            for (var i = 0; i < piece.Count; i++)
+            {
+                found.Indices_QK.AsSpan((piece.Row + i) * k, k).CopyTo(to.Indices_QK.AsSpan((piece.First + i) * to.K));
+                found.Scores_QK.AsSpan((piece.Row + i) * k, k).CopyTo(to.Scores_QK.AsSpan((piece.First + i) * to.K));
+            }
+        }
+    }
+
+    private static List<(int Query, int First, int Count, int Row)> Pieces(IReadOnlyList<MatchQuery> queries, int start, int count)
+    {
+        var pieces = new List<(int, int, int, int)>();
+        var before = 0;
+        for (var q = 0; q < queries.Count; before += queries[q++].Indices.Length)
+        {
+            var (first, last) = (Math.Max(start, before), Math.Min(start + count, before + queries[q].Indices.Length));
+            if (first < last) pieces.Add((q, first - before, last - first, first - start));
+        }
+
+        return pieces;
     }
 
     private SaeLease Ready(Place place, CancellationToken cancel)
@@ -106,5 +109,10 @@ internal sealed class ComputedMatches(OpenedPack pack) : IMatchSource
             lease.Dispose();
             throw;
         }
+    }
+
+    private sealed class Share(IProgress<double> whole, double from, double width) : IProgress<double>
+    {
+        public void Report(double value) => whole.Report(from + (width * value));
     }
 }
