@@ -134,7 +134,7 @@ public sealed class OpenedPack
                     Norm = facts.Norms[i],
                     Bias = biases[id.Index],
                     Description = said.Count > 0 ? said[0].Text : null,
-                    Descriptions = said,
+                    Descriptions = said.Count > 0 ? said : Array.Empty<FeatureDescription>(), // one object, so that equal features are equal
                     NeuronpediaUrl = Url(id),
                 };
             }

@@ -22,7 +22,7 @@ public sealed class GoldenTests : IDisposable
         var pack = Open(threads, indexed);
         var golden = Stories.Golden("predecessors.csv");
         var targets = golden.Select(r => new FeatureId(r.Int("layer"), Site.Res, r.Int("index"))).Distinct().ToArray();
-        Assert.Equal(250, targets.Length);
+        Assert.Equal(200, targets.Length);
 
         var matches = PredecessorSearch.Find(pack, targets, 5).ToArray();
         Assert.Equal(targets, matches.Select(m => FeatureId.Parse(m.Feature)).Distinct());

@@ -75,6 +75,7 @@ internal sealed class FlowIndexBuild(OpenedPack pack, int top, IProgress<FlowPro
     private static void RemoveStrangers(string folder, IEnumerable<Place> saes, IEnumerable<(Place From, Place Keys)> relations)
     {
         var own = Parts(folder, saes, relations).ToHashSet();
+        foreach (var unfinished in Directory.EnumerateFiles(folder, $".{FlowIndexManifest.FileName}.*.tmp")) File.Delete(unfinished);
         foreach (var sub in new[] { "features", "matches" })
         {
             foreach (var file in Directory.EnumerateFiles(Path.Combine(folder, sub)))
