@@ -51,6 +51,9 @@ public sealed class FeatureFlowException : Exception
     /// <summary>1-based column in <see cref="File"/>, 0 if not known.</summary>
     public int Column { get; }
 
+    /// <summary>More of the same kind found in one go (every wrong line of a YAML file), after this first one.</summary>
+    public IReadOnlyList<FeatureFlowException> Others { get; init; } = [];
+
     /// <summary>The MSBuild form, <c>file(line,col): error FFnnnn: text</c>, on one line.</summary>
     public string ToDiagnostic()
     {
