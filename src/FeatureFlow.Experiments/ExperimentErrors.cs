@@ -53,5 +53,11 @@ internal static partial class ExperimentErrors
     public static FeatureFlowException DescriptionPlace(string path, int line, string source, IEnumerable<string> known) =>
         new(FailureKind.Input, "FF5021", $"The description is for '{source}', which is no SAE of the pack{(known.Any() ? $" (it has {string.Join(", ", known)})" : "")}; name site and layer in the pack's 'descriptions'.", path, line, 1);
 
+    public static FeatureFlowException NoDescriptions(string source, int line, int column, string pattern, string root) =>
+        new(FailureKind.Input, "FF5022", $"No file matches '{pattern}' in {root}.", source, line, column);
+
+    public static FeatureFlowException Table(string path, int line, string what) =>
+        new(FailureKind.Input, "FF5023", Sentence(what), path, line, 1);
+
     private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

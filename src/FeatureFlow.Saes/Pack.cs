@@ -9,7 +9,7 @@ public sealed class Pack
     private readonly SortedDictionary<(int Layer, Site Site), PackSae> _saes = [];
 
     /// <summary>Makes one from resolved SAEs; two SAEs at one layer and site are refused.</summary>
-    public Pack(string name, string source, string? model, IEnumerable<PackSae> saes, IReadOnlyList<string> descriptionFiles)
+    public Pack(string name, string source, string? model, IEnumerable<PackSae> saes, IReadOnlyList<DescriptionFile> descriptionFiles)
     {
         Name = name;
         Source = source;
@@ -30,8 +30,8 @@ public sealed class Pack
     /// <summary>Checkpoint folder or hub id, if the pack names one.</summary>
     public string? Model { get; }
 
-    /// <summary>Explanation exports, full paths.</summary>
-    public IReadOnlyList<string> DescriptionFiles { get; }
+    /// <summary>Files of descriptions.</summary>
+    public IReadOnlyList<DescriptionFile> DescriptionFiles { get; }
 
     /// <summary>Every SAE, by layer and site.</summary>
     public IReadOnlyCollection<PackSae> Saes => _saes.Values;
@@ -52,3 +52,9 @@ public sealed class Pack
 /// <param name="Path">Its file or folder, full path.</param>
 /// <param name="NeuronpediaId"><c>model/source</c> at Neuronpedia (<c>gemma-2-2b/20-gemmascope-res-16k</c>), or null.</param>
 public sealed record PackSae(int Layer, Site Site, string Path, string? NeuronpediaId = null);
+
+/// <summary>A file that describes features: a Neuronpedia export or a CSV.</summary>
+/// <param name="Path">The file, full path.</param>
+/// <param name="Layer">The layer it is about, where the pack says so; else the file must.</param>
+/// <param name="Site">The site it is about, where the pack says so; else the file must.</param>
+public sealed record DescriptionFile(string Path, int? Layer = null, Site? Site = null);

@@ -1,10 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using FeatureFlow.Experiments.Yaml;
 using FeatureFlow.Models;
 using FeatureFlow.Saes;
 
-namespace FeatureFlow.Experiments.Packs;
+namespace FeatureFlow.Experiments;
 
 /// <summary>One item of <c>saes:</c> turned into files: which layers exist, and which of several SAEs of a layer is meant.</summary>
 internal sealed partial class PackEntry(YamlValues entry, string source, string? root, HubCache hub)

@@ -1,9 +1,8 @@
 using System.Reflection;
-using FeatureFlow.Experiments.Yaml;
 using FeatureFlow.Models;
 using FeatureFlow.Saes;
 
-namespace FeatureFlow.Experiments.Packs;
+namespace FeatureFlow.Experiments;
 
 /// <summary>
 /// Opens packs by any name a user has for them: a pack.yaml, a folder that holds one, a folder of SAEs without one, or a preset. Reads no

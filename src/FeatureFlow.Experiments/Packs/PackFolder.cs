@@ -1,6 +1,6 @@
 using FeatureFlow.Saes;
 
-namespace FeatureFlow.Experiments.Packs;
+namespace FeatureFlow.Experiments;
 
 /// <summary>A folder of SAEs without a pack.yaml: found by their files, placed by what their configuration or path says.</summary>
 internal static class PackFolder

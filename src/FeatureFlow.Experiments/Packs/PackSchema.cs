@@ -1,7 +1,6 @@
-using FeatureFlow.Experiments.Yaml;
 using FeatureFlow.Saes;
 
-namespace FeatureFlow.Experiments.Packs;
+namespace FeatureFlow.Experiments;
 
 /// <summary>What a pack.yaml may say (docs/packs.md).</summary>
 internal static class PackSchema

@@ -1,4 +1,4 @@
-namespace FeatureFlow.Experiments.Yaml;
+namespace FeatureFlow.Experiments;
 
 /// <summary>«Did you mean»: the known word nearest to a misspelt one.</summary>
 public static class Spelling

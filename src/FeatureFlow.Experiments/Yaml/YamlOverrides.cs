@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace FeatureFlow.Experiments.Yaml;
+namespace FeatureFlow.Experiments;
 
 /// <summary><c>--set a.b=c</c>: puts a value into the tree before it is checked, so an override obeys the same rules as the file.</summary>
 internal static class YamlOverrides

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace FeatureFlow.Experiments.Yaml;
+namespace FeatureFlow.Experiments;
 
 /// <summary>A key of a record.</summary>
 /// <param name="Key">Its name in the file.</param>

@@ -1,7 +1,7 @@
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace FeatureFlow.Experiments.Yaml;
+namespace FeatureFlow.Experiments;
 
 /// <summary>A node of a YAML document with the place it was written at; the source of an override is its option instead of the file.</summary>
 internal abstract record YamlNode(string Source, int Line, int Column);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 
-namespace FeatureFlow.Experiments.Yaml;
+namespace FeatureFlow.Experiments;
 
 /// <summary>
 /// What a value may be. One description serves the reader, the JSON schema for editors and the reference in the docs, so the three cannot

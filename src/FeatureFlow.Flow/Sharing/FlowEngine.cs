@@ -62,7 +62,7 @@ public sealed class FlowEngine : IDisposable
             pack.Name,
             .. pack.Saes.Select(s => $"{new Place(s.Layer, s.Site)} {s.Path} {s.NeuronpediaId}\n{stamps[new Place(s.Layer, s.Site)].Text}"),
             .. FlowIndexLocation.Candidates(pack).Select(f => $"{f} {FileStamp.OfFile(Path.Combine(f, FlowIndexManifest.FileName)).Text}"),
-            .. pack.DescriptionFiles.Select(f => $"{f} {FileStamp.OfFile(f).Text}"),
+            .. pack.DescriptionFiles.Select(f => $"{f} {FileStamp.OfFile(f.Path).Text}"),
         ]);
         lock (_lock)
         {

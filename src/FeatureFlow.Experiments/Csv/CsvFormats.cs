@@ -1,0 +1,54 @@
+using FeatureFlow.Flow;
+
+namespace FeatureFlow.Experiments;
+
+/// <summary>The tables that FeatureFlow writes (docs/cli.md). Columns are added at the end, never renamed.</summary>
+public static class CsvFormats
+{
+    /// <summary>Predecessors or successors, one match a row.</summary>
+    public static CsvColumns<FeatureMatch> Matches { get; } = new(
+        ("layer", m => m.Layer),
+        ("site", m => m.Site),
+        ("index", m => m.Index),
+        ("source_layer", m => m.SourceLayer),
+        ("source_site", m => m.SourceSite),
+        ("source_index", m => m.SourceIndex),
+        ("rank", m => m.Rank),
+        ("similarity", m => m.Similarity));
+
+    /// <summary>The same with both descriptions.</summary>
+    public static CsvColumns<FeatureMatch> DescribedMatches { get; } = Matches.With(
+        ("description", m => m.Description),
+        ("source_description", m => m.SourceDescription));
+
+    /// <summary>Features, one a row.</summary>
+    public static CsvColumns<SaeFeature> Features { get; } = new(
+        ("layer", f => f.Layer),
+        ("site", f => f.Site),
+        ("index", f => f.Index),
+        ("threshold", f => f.Threshold),
+        ("norm", f => f.Norm),
+        ("bias", f => f.Bias),
+        ("description", f => f.Description),
+        ("neuronpedia_url", f => f.NeuronpediaUrl));
+
+    /// <summary>Residual features with scores and class.</summary>
+    public static CsvColumns<ClassifiedFeature> ClassifiedFeatures { get; } = new(
+        ("layer", f => f.Layer),
+        ("site", f => f.Site),
+        ("index", f => f.Index),
+        ("score_res", f => f.ScoreRes),
+        ("score_mlp", f => f.ScoreMlp),
+        ("score_att", f => f.ScoreAtt),
+        ("class", f => f.Class),
+        ("description", f => f.Description));
+
+    /// <summary>Number of features per layer and class.</summary>
+    public static CsvColumns<ClassCount> Classes { get; } = new(
+        ("layer", c => c.Layer),
+        ("class", c => c.Class),
+        ("count", c => c.Count));
+
+    /// <summary>The columns for matches of a pack: descriptions only where it has some.</summary>
+    public static CsvColumns<FeatureMatch> MatchesOf(OpenedPack pack) => pack.Descriptions.Count > 0 ? DescribedMatches : Matches;
+}
