@@ -1,0 +1,80 @@
+using System.Text;
+using FeatureFlow.Flow;
+
+namespace FeatureFlow.Experiments;
+
+/// <summary>The legend under a picture: classes, shapes, the scale of similarity, the caption. Wraps at the picture's width.</summary>
+internal static class GraphLegend
+{
+    private const double Line = 24;
+
+    /// <summary>The legend as SVG with its upper left corner at the origin, and how high it is.</summary>
+    public static (string Svg, double Height) Draw(FlowGraph graph, double width)
+    {
+        var svg = new StringBuilder();
+        double x = 0, y = 0;
+        foreach (var (wide, draw) in Items())
+        {
+            if (x > 0 && x + wide > width) (x, y) = (0, y + Line);
+            svg.Put($"<g transform=\"translate({GraphSvg.N(x)},{GraphSvg.N(y)})\">{draw}</g>");
+            x += wide + 22;
+        }
+
+        y += Line + 6;
+        foreach (var line in Wrap(GraphCaption.Cuts(graph), width / 11))
+        {
+            svg.Put($"<text class=\"muted\" y=\"{GraphSvg.N(y)}\">{GraphText.Xml(line)}</text>");
+            y += 16;
+        }
+
+        return (svg.ToString(), y);
+    }
+
+    private static IEnumerable<(double Width, string Svg)> Items()
+    {
+        yield return Scale();
+        foreach (var (c, name) in GraphPalette.ClassNames)
+        {
+            yield return Item(30, $"<g class=\"n {c}\">{Moved(GraphSvg.Shape("res", 30, 16, "b"))}<text class=\"k\" x=\"15\" y=\"4\">{c}</text></g>", name);
+        }
+
+        yield return Item(30, $"<g class=\"n\">{Moved(GraphSvg.Shape("att", 30, 16, "b"))}</g>", "attention");
+        yield return Item(30, $"<g class=\"n\">{Moved(GraphSvg.Shape("mlp", 30, 16, "b"))}</g>", "MLP");
+        yield return Item(30, $"<g class=\"n\">{Moved(GraphSvg.Shape("res", 30, 16, "ring"))}</g>", "seed");
+
+        static string Moved(string shape) => $"<g transform=\"translate(15,0)\">{shape}</g>";
+    }
+
+    private static (double Width, string Svg) Item(double icon, string svg, string text) =>
+        (icon + 7 + (GraphText.Width(text) * 11), $"{svg}<text x=\"{GraphSvg.N(icon + 7)}\" y=\"4\">{text}</text>");
+
+    // ten bars, as wide and coloured as the edges they stand for
+    private static (double Width, string Svg) Scale()
+    {
+        var svg = new StringBuilder("<text y=\"4\">cosine similarity</text><text class=\"muted\" x=\"98\" y=\"4\">0</text>");
+        for (var i = 0; i < 10; i++)
+        {
+            var h = GraphPalette.Width((i + 0.5) / 10) + 1;
+            svg.Put($"<rect class=\"f{i}\" x=\"{GraphSvg.N(109 + (i * 15))}\" y=\"{GraphSvg.N(-h / 2)}\" width=\"14.5\" height=\"{GraphSvg.N(h)}\"/>");
+        }
+
+        return (274, svg.Append("<text class=\"muted\" x=\"264\" y=\"4\">1</text>").ToString());
+    }
+
+    private static IEnumerable<string> Wrap(string text, double width)
+    {
+        var line = "";
+        foreach (var word in text.Split(' '))
+        {
+            if (line.Length > 0 && GraphText.Width($"{line} {word}") > width)
+            {
+                yield return line;
+                line = "";
+            }
+
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+
+        yield return line;
+    }
+}
