@@ -59,5 +59,23 @@ internal static partial class ExperimentErrors
     public static FeatureFlowException Table(string path, int line, string what) =>
         new(FailureKind.Input, "FF5023", Sentence(what), path, line, 1);
 
+    public static FeatureFlowException FolderTaken(string folder, string why) =>
+        new(FailureKind.Usage, "FF5030", $"Results cannot go here: {why}. Name another folder with --out, or use --force.", folder);
+
+    public static FeatureFlowException BadShard(string text, string what) =>
+        new(FailureKind.Usage, "FF5031", $"--shard {text}: {what}");
+
+    public static FeatureFlowException UnitsMissing(string folder, IReadOnlyList<string> missing, int of) =>
+        new(FailureKind.Retry, "FF5032", $"{missing.Count} of {of} units are not computed yet, the first {missing[0]}; run the shares that are left, and merge all their folders.", folder);
+
+    public static FeatureFlowException NotAShare(string folder, string why) =>
+        new(FailureKind.Usage, "FF5033", $"Not a share of the run: {why}.", folder);
+
+    public static FeatureFlowException NoSeeds(string source, int line, int column, string what) =>
+        new(FailureKind.Usage, "FF5034", $"There is nothing to trace: {what}.", source, line, column);
+
+    public static FeatureFlowException UnitDamaged(string unit, string what) =>
+        new(FailureKind.Input, "FF5035", $"The stored result of unit {unit} cannot be read: {what} Delete the folder's units/{unit}.json and run again.");
+
     private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

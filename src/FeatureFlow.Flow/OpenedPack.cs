@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using FeatureFlow.Saes;
 using FeatureFlow.Tensors;
 
@@ -11,6 +13,7 @@ public sealed class OpenedPack
 {
     private readonly Dictionary<Place, SaeInfo> _infos = [];
     private readonly Lock _lock = new();
+    private string? _content;
 
     internal OpenedPack(FlowEngine engine, Pack pack, FeatureDescriptions descriptions, IReadOnlyDictionary<Place, FileStamp> stamps, string identity)
     {
@@ -47,6 +50,22 @@ public sealed class OpenedPack
 
     /// <summary>Where matches come from: the flow index as far as it goes, decoders for the rest.</summary>
     internal IMatchSource Matches { get; }
+
+    /// <summary>
+    /// SHA-256 over layer, site and content of every SAE: equal for copies of a pack, wherever they lie. Reads headers and samples of large
+    /// files, small ones whole.
+    /// </summary>
+    public string ContentHash(CancellationToken cancel = default)
+    {
+        lock (_lock)
+        {
+            if (_content is not null) return _content;
+        }
+
+        var parts = string.Join('\n', Stamps.OrderBy(s => s.Key).Select(s => $"{s.Key} {ContentId.Of(s.Value, cancel)}"));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(parts)));
+        lock (_lock) return _content = hash;
+    }
 
     /// <summary>Facts of the SAE at a layer and site, without reading weights.</summary>
     /// <exception cref="FeatureFlowException">FF4001: the pack has none there; FF30xx: its files are not as they should be.</exception>

@@ -11,6 +11,9 @@ internal abstract class YamlType
 {
     public static YamlType Text { get; } = new TextType();
 
+    /// <summary>A text of a form, named in words.</summary>
+    public static YamlType Pattern(string name, string pattern) => new PatternType(name, pattern);
+
     public static YamlType Boolean { get; } = new BooleanType();
 
     /// <summary>How the docs and messages call it: «a text», «a whole number from 1 to 64».</summary>
@@ -64,6 +67,18 @@ internal abstract class YamlType
         public override object? Read(YamlNode node, List<FeatureFlowException> errors) => node is YamlScalar { IsNull: false } s ? s.Text : Wrong(node, errors);
 
         public override JsonObject Schema() => new() { ["type"] = "string" };
+
+        protected internal override bool Fits(YamlNode node) => node is YamlScalar;
+    }
+
+    private sealed class PatternType(string name, string pattern) : YamlType
+    {
+        public override string Name => name;
+
+        public override object? Read(YamlNode node, List<FeatureFlowException> errors) =>
+            node is YamlScalar s && System.Text.RegularExpressions.Regex.IsMatch(s.Text, pattern) ? s.Text : Wrong(node, errors);
+
+        public override JsonObject Schema() => new() { ["type"] = "string", ["pattern"] = pattern };
 
         protected internal override bool Fits(YamlNode node) => node is YamlScalar;
     }
