@@ -49,14 +49,19 @@ public sealed class SafetensorsFile : TensorFile
 
     /// <summary>Writes tensors, strided ones too, whole or not at all; values are streamed. Wider types come first, so that each lies aligned.</summary>
     /// <exception cref="FeatureFlowException">FF2030: cannot be written; FF2031: a name twice.</exception>
-    public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IEnumerable<(string Name, Tensor Value)> tensors)
+    public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IEnumerable<(string Name, Tensor Value)> tensors) =>
+        Write(path, metadata, tensors.Select(t => new TensorSource(t.Name, t.Value.DType, t.Value.Shape.ToArray(), s => TensorStream.Write(s, t.Value))));
+
+    /// <summary>Writes tensors that are made while they are written, one after the other, so that none need fit in memory.</summary>
+    /// <exception cref="FeatureFlowException">FF2030: cannot be written; FF2031: a name twice.</exception>
+    public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IEnumerable<TensorSource> tensors)
     {
         var full = System.IO.Path.GetFullPath(path);
-        var all = tensors.OrderByDescending(t => t.Value.DType.Size()).ToList();
+        var all = tensors.OrderByDescending(t => t.DType.Size()).ToList();
         var names = new HashSet<string>(StringComparer.Ordinal) { SafetensorsHeader.MetadataKey };
-        foreach (var (name, _) in all)
+        foreach (var tensor in all)
         {
-            if (!names.Add(name)) throw ModelErrors.TensorNames(full, name);
+            if (!names.Add(tensor.Name)) throw ModelErrors.TensorNames(full, tensor.Name);
         }
 
         AtomicFile.Write(full, stream =>
@@ -66,7 +71,23 @@ public sealed class SafetensorsFile : TensorFile
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             stream.Write(length);
             stream.Write(header);
-            foreach (var (_, value) in all) TensorStream.Write(stream, value);
+            foreach (var tensor in all)
+            {
+                var start = stream.Position;
+                tensor.Write(stream);
+                if (stream.Position - start != tensor.ByteLength) throw new InvalidOperationException($"'{tensor.Name}' wrote {stream.Position - start} bytes of {tensor.ByteLength}.");
+            }
         });
     }
+}
+
+/// <summary>A tensor to be written: what it is, and who writes its elements, row-major and little-endian.</summary>
+/// <param name="Name">Name in the file.</param>
+/// <param name="DType">Type of the elements.</param>
+/// <param name="Shape">Extents.</param>
+/// <param name="Write">Writes exactly <see cref="ByteLength"/> bytes.</param>
+public sealed record TensorSource(string Name, DType DType, IReadOnlyList<int> Shape, Action<Stream> Write)
+{
+    /// <summary>Bytes of all elements.</summary>
+    public long ByteLength => Shape.Aggregate(1L, (n, extent) => n * extent) * DType.Size();
 }

@@ -170,7 +170,7 @@ internal sealed record SafetensorsHeader(long DataStart, IReadOnlyDictionary<str
         }
     }
 
-    public static byte[] Write(IReadOnlyDictionary<string, string>? metadata, IEnumerable<(string Name, Tensor Value)> tensors)
+    public static byte[] Write(IReadOnlyDictionary<string, string>? metadata, IEnumerable<TensorSource> tensors)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
@@ -184,16 +184,16 @@ internal sealed record SafetensorsHeader(long DataStart, IReadOnlyDictionary<str
             }
 
             long at = 0;
-            foreach (var (name, value) in tensors)
+            foreach (var tensor in tensors)
             {
-                json.WriteStartObject(name);
-                json.WriteString("dtype", value.DType.ToString());
+                json.WriteStartObject(tensor.Name);
+                json.WriteString("dtype", tensor.DType.ToString());
                 json.WriteStartArray("shape");
-                foreach (var n in value.Shape) json.WriteNumberValue(n);
+                foreach (var n in tensor.Shape) json.WriteNumberValue(n);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(at);
-                json.WriteNumberValue(at += value.Count * value.DType.Size());
+                json.WriteNumberValue(at += tensor.ByteLength);
                 json.WriteEndArray();
                 json.WriteEndObject();
             }

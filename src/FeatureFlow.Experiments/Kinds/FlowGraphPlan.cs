@@ -9,7 +9,7 @@ internal sealed record FlowGraphPlan(IReadOnlyList<FeatureId> Seeds, FlowGraphOp
 {
     private const string ClassesUnit = "classes";
 
-    private static readonly CsvColumns<FlowGraph> Summary = new(
+    private static readonly TableColumns<FlowGraph> Summary = new(
         ("seed", g => g.Seed),
         ("nodes", g => g.Nodes.Count),
         ("edges", g => g.Edges.Count),
@@ -56,8 +56,8 @@ internal sealed record FlowGraphPlan(IReadOnlyList<FeatureId> Seeds, FlowGraphOp
         }
 
         Summary.Write(outputs.Add("summary.csv"), graphs);
-        if (Predecessors > 0) (matches.Exists(m => m.Description is not null || m.SourceDescription is not null) ? CsvFormats.DescribedMatches : CsvFormats.Matches).Write(outputs.Add("predecessors.csv"), matches);
-        if (Classes) CsvFormats.Classes.Write(outputs.Add("classes.csv"), Read<List<ClassCount>>(ClassesUnit, results[^1]));
+        if (Predecessors > 0) (matches.Exists(m => m.Description is not null || m.SourceDescription is not null) ? Tables.DescribedMatches : Tables.Matches).Write(outputs.Add("predecessors.csv"), matches);
+        if (Classes) Tables.Classes.Write(outputs.Add("classes.csv"), Read<List<ClassCount>>(ClassesUnit, results[^1]));
         foreach (var (_, format, file) in FlowGraphKind.Formats.Where(f => Formats.Contains(f.Name)))
         {
             cancel.ThrowIfCancellationRequested();

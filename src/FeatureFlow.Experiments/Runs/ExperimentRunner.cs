@@ -84,7 +84,7 @@ public static class ExperimentRunner
         return (file, plan, inputs, RunFolder.Hash(ResolvedYaml.Write(plan.Settings), inputs));
     }
 
-    private static IReadOnlyList<string> Finish(RunRecord run, string inputs, IReadOnlyList<RunFolder> shares, RunFolder target, CancellationToken cancel)
+    private static IReadOnlyList<string> Finish(RunRecord run, string inputs, RunFolder[] shares, RunFolder target, CancellationToken cancel)
     {
         var results = new List<string>(run.Plan.Units.Count);
         var missing = new List<string>();

@@ -3,10 +3,10 @@ using FeatureFlow.Flow;
 namespace FeatureFlow.Experiments;
 
 /// <summary>The tables that FeatureFlow writes (docs/cli.md). Columns are added at the end, never renamed.</summary>
-public static class CsvFormats
+public static class Tables
 {
     /// <summary>Predecessors or successors, one match a row.</summary>
-    public static CsvColumns<FeatureMatch> Matches { get; } = new(
+    public static TableColumns<FeatureMatch> Matches { get; } = new(
         ("layer", m => m.Layer),
         ("site", m => m.Site),
         ("index", m => m.Index),
@@ -17,12 +17,12 @@ public static class CsvFormats
         ("similarity", m => m.Similarity));
 
     /// <summary>The same with both descriptions.</summary>
-    public static CsvColumns<FeatureMatch> DescribedMatches { get; } = Matches.With(
+    public static TableColumns<FeatureMatch> DescribedMatches { get; } = Matches.With(
         ("description", m => m.Description),
         ("source_description", m => m.SourceDescription));
 
     /// <summary>Features, one a row.</summary>
-    public static CsvColumns<SaeFeature> Features { get; } = new(
+    public static TableColumns<SaeFeature> Features { get; } = new(
         ("layer", f => f.Layer),
         ("site", f => f.Site),
         ("index", f => f.Index),
@@ -33,7 +33,7 @@ public static class CsvFormats
         ("neuronpedia_url", f => f.NeuronpediaUrl));
 
     /// <summary>Residual features with scores and class.</summary>
-    public static CsvColumns<ClassifiedFeature> ClassifiedFeatures { get; } = new(
+    public static TableColumns<ClassifiedFeature> ClassifiedFeatures { get; } = new(
         ("layer", f => f.Layer),
         ("site", f => f.Site),
         ("index", f => f.Index),
@@ -44,11 +44,11 @@ public static class CsvFormats
         ("description", f => f.Description));
 
     /// <summary>Number of features per layer and class.</summary>
-    public static CsvColumns<ClassCount> Classes { get; } = new(
+    public static TableColumns<ClassCount> Classes { get; } = new(
         ("layer", c => c.Layer),
         ("class", c => c.Class),
         ("count", c => c.Count));
 
     /// <summary>The columns for matches of a pack: descriptions only where it has some.</summary>
-    public static CsvColumns<FeatureMatch> MatchesOf(OpenedPack pack) => pack.Descriptions.Count > 0 ? DescribedMatches : Matches;
+    public static TableColumns<FeatureMatch> MatchesOf(OpenedPack pack) => pack.Descriptions.Count > 0 ? DescribedMatches : Matches;
 }

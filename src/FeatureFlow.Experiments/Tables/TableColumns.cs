@@ -8,11 +8,11 @@ namespace FeatureFlow.Experiments;
 /// The columns of one kind of row, in order. Numbers are invariant and shortest round-trip, missing values empty, line ends LF, UTF-8;
 /// with <c>excel</c> a byte order mark leads and text that a spreadsheet would take for a formula is defused.
 /// </summary>
-public sealed class CsvColumns<T>
+public sealed class TableColumns<T>
 {
     private readonly (string Name, Func<T, object?> Value)[] _columns;
 
-    internal CsvColumns(params (string Name, Func<T, object?> Value)[] columns) => _columns = columns;
+    internal TableColumns(params (string Name, Func<T, object?> Value)[] columns) => _columns = columns;
 
     /// <summary>Names, in order.</summary>
     public IReadOnlyList<string> Names => [.. _columns.Select(c => c.Name)];
@@ -49,7 +49,7 @@ public sealed class CsvColumns<T>
     }
 
     /// <summary>The columns with more after them.</summary>
-    internal CsvColumns<T> With(params (string Name, Func<T, object?> Value)[] more) => new([.. _columns, .. more]);
+    internal TableColumns<T> With(params (string Name, Func<T, object?> Value)[] more) => new([.. _columns, .. more]);
 
     // numbers as numbers: -0.5 is no formula
     private static void Field(CsvWriter csv, object? value)
