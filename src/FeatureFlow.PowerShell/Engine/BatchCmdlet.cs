@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Management.Automation;
+using FeatureFlow.Flow;
+using FeatureFlow.Saes;
+
+namespace FeatureFlow.PowerShell;
+
+/// <summary>
+/// A cmdlet that answers many features with one reading of the decoders. The first feature is answered at once and alone, then 2, 4, 8 ...
+/// together up to <see cref="BatchSize"/>: results stream from the first moment, and a pipeline of thousands costs hardly more than a
+/// single search of them all. Results come in the order of the features.
+/// </summary>
+/// <typeparam name="T">What is written.</typeparam>
+public abstract class BatchCmdlet<T> : FeatureCmdlet
+    where T : class
+{
+    /// <summary>A feature waits no longer than this for company when the pipeline goes on slowly.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
+
+    private readonly List<FeatureId> _waiting = [];
+    private OpenedPack? _pack;
+    private long _since;
+    private int _size = 1;
+
+    /// <summary>Most features answered together.</summary>
+    [Parameter(HelpMessage = "Most features answered together; 1 answers each before the next is taken")]
+    [ValidateRange(1, 2048)]
+    public int BatchSize { get; set; } = 256;
+
+    /// <summary>The results of features of one pack, in their order, one feature after the other.</summary>
+    internal abstract IEnumerable<T> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, CancellationToken cancel);
+
+    /// <summary>The feature that a result is about, as <c>layer/site/index</c>.</summary>
+    internal abstract string About(T result);
+
+    private protected override void Process()
+    {
+        foreach (var selection in Selected())
+        {
+            if (_pack != selection.Pack) Flush();
+            _pack = selection.Pack;
+            foreach (var feature in selection.Features)
+            {
+                if (_waiting.Count == 0) _since = Stopwatch.GetTimestamp();
+                _waiting.Add(feature);
+                if (_waiting.Count >= Math.Min(_size, BatchSize) || Stopwatch.GetElapsedTime(_since) > s_patience) Flush();
+            }
+        }
+    }
+
+    private protected override void End() => Flush();
+
+    private void Flush()
+    {
+        if (_waiting.Count == 0) return;
+        var (pack, features) = (_pack!, _waiting.ToArray());
+        _waiting.Clear();
+        _size = Math.Min(2 * _size, BatchSize);
+        var at = -1; // the feature whose results are being written
+        try
+        {
+            foreach (var result in Stream(cancel => Answer(pack, features, cancel)))
+            {
+                if (at < 0 || features[at].ToString() != About(result)) at = Array.FindIndex(features, at + 1, f => f.ToString() == About(result));
+                WriteObject(result);
+            }
+        }
+        catch (FeatureFlowException e) when (features.Length == 1)
+        {
+            WriteFailure(e, features[0]);
+        }
+        catch (FeatureFlowException)
+        {
+            // one of them fails: one by one, so that the others are answered and the failure names its feature
+            foreach (var feature in features[(at + 1)..]) One(pack, feature);
+        }
+    }
+
+    private void One(OpenedPack pack, FeatureId feature)
+    {
+        try
+        {
+            foreach (var result in Stream(cancel => Answer(pack, [feature], cancel))) WriteObject(result);
+        }
+        catch (FeatureFlowException e)
+        {
+            WriteFailure(e, feature);
+        }
+    }
+}
