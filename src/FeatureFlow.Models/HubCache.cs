@@ -29,7 +29,7 @@ public sealed partial class HubCache
     public string Folder { get; }
 
     /// <summary>
-    /// The files (or folders) of a repository that match a path or pattern, from the snapshot of <paramref name="revision"/>
+    /// The files (or folders, with a slash at the end) of a repository that match a path or pattern, from the snapshot of <paramref name="revision"/>
     /// (refs/main unless said), or else from the newest other snapshot that has one.
     /// </summary>
     /// <exception cref="FeatureFlowException">FF2050: not a repository id; FF2051: not in the cache, with the command that gets it; FF2040: the pattern leads out.</exception>
@@ -37,7 +37,7 @@ public sealed partial class HubCache
     {
         var found = TryFind(repository, pattern, revision);
         if (found.Count > 0) return found;
-        var what = PathGlob.IsPattern(pattern) ? $"--include '{pattern}'" : $"'{pattern}'";
+        var what = pattern.EndsWith('/') ? $"--include '{pattern}*'" : PathGlob.IsPattern(pattern) ? $"--include '{pattern}'" : $"'{pattern}'";
         var from = revision is null ? "" : $" --revision {revision}";
         throw ModelErrors.NotInCache(repository, pattern, Folder, $"hf download {repository} {what}{from} (older clients: huggingface-cli download, same arguments), or set HF_HOME or HF_HUB_CACHE to the cache that has it.");
     }

@@ -43,6 +43,12 @@ public static class PackFile
         throw ExperimentErrors.NoPack(path, Spelling.Nearest(path, Presets), Presets);
     }
 
+    /// <summary>True when a path means a pack rather than one SAE: a YAML file, a folder that holds a pack.yaml, a preset.</summary>
+    public static bool IsPack(string path) =>
+        File.Exists(path) ? Path.GetExtension(path).ToLowerInvariant() is ".yaml" or ".yml" && Path.GetFileName(path) != "config.yaml"
+        : Directory.Exists(path) ? File.Exists(Path.Combine(path, FileName))
+        : Presets.Contains(path);
+
     /// <summary>The YAML of a preset: a start for a pack of one's own.</summary>
     public static string PresetText(string preset)
     {

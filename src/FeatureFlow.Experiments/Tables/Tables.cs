@@ -49,6 +49,17 @@ public static class Tables
         ("class", c => c.Class),
         ("count", c => c.Count));
 
+    /// <summary>Edges of flow graphs, short: for reading.</summary>
+    public static TableColumns<(FlowGraph Graph, FlowEdge Edge)> Edges { get; } = new(
+        ("target", e => e.Edge.Target),
+        ("predecessor", e => e.Edge.Predecessor),
+        ("similarity", e => e.Edge.Similarity),
+        ("kind", e => e.Edge.Kind),
+        ("description", e => e.Graph.Nodes.First(n => n.Id == e.Edge.Predecessor).Description));
+
+    /// <summary>The rows of <see cref="Edges"/>.</summary>
+    public static IEnumerable<(FlowGraph Graph, FlowEdge Edge)> EdgesOf(FlowGraph graph) => graph.Edges.Select(e => (graph, e));
+
     /// <summary>The columns for matches of a pack: descriptions only where it has some.</summary>
     public static TableColumns<FeatureMatch> MatchesOf(OpenedPack pack) => pack.Descriptions.Count > 0 ? DescribedMatches : Matches;
 }

@@ -1,0 +1,46 @@
+#!/usr/bin/env pwsh
+<#
+.SYNOPSIS
+    Builds, tests and packs FeatureFlow. Every task is one or two dotnet commands that work without PowerShell too.
+.EXAMPLE
+    ./build.ps1 Test
+.EXAMPLE
+    ./build.ps1 Bench -Arguments gemm, topk
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Position = 0)]
+    [ValidateSet('Build', 'Test', 'Pack', 'Module', 'Demo', 'Bench', 'Docs')]
+    [string] $Task = 'Build',
+
+    # Handed to the demo or the benchmarks.
+    [string[]] $Arguments = @()
+)
+
+$ErrorActionPreference = 'Stop'
+
+function Invoke-DotNet {
+    Write-Host "dotnet $args" -ForegroundColor Cyan
+    & dotnet @args
+    if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+}
+
+Push-Location $PSScriptRoot
+try {
+    switch ($Task) {
+        'Build' { Invoke-DotNet build -c Release }
+        'Test' { Invoke-DotNet test -c Release }
+        'Pack' { Invoke-DotNet pack src/FeatureFlow.Tools -c Release -o artifacts }
+        'Module' { Invoke-DotNet build src/FeatureFlow.PowerShell -c Release }
+        'Demo' { Invoke-DotNet run -c Release --project src/FeatureFlow.Tools -- demo @Arguments }
+        'Bench' { Invoke-DotNet run -c Release --project tests/FeatureFlow.Benchmarks -- @Arguments }
+        'Docs' {
+            # generated pages and golden files; read the diff before committing it
+            $env:FEATUREFLOW_UPDATE_GOLDEN = '1'
+            try { Invoke-DotNet test -c Release } finally { Remove-Item Env:FEATUREFLOW_UPDATE_GOLDEN }
+        }
+    }
+}
+finally {
+    Pop-Location
+}

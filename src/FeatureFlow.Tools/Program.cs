@@ -1,0 +1,3 @@
+using FeatureFlow.Tools;
+
+return ToolApp.Run(args, ToolStreams.OfProcess());
