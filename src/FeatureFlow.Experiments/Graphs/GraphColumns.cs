@@ -39,7 +39,7 @@ internal sealed class GraphColumns
             if (column[edge.Predecessor] % 2 == 0) outOf.Add(column[edge.Predecessor] / 2);
         }
 
-        _room = Math.Max(mostModules, mostResidual) > 4 ? 46 : 34;
+        _room = Math.Max(mostModules, mostResidual) switch { > 24 => 90, > 4 => 46, _ => 34 };
         var both = _into.Overlaps(outOf);
         var lane = !modules ? 0 : _room + ModuleWidth;
         var straight = (2 * Side) + ResidualWidth + lane + (both || _into.Count > 0 ? _room : 0);

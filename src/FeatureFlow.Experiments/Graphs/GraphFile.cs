@@ -20,7 +20,7 @@ public static class GraphFile
     {
         GraphFormat.Json => GraphJson.Render(graph),
         GraphFormat.Attribution => AttributionJson.Render(graph),
-        GraphFormat.Html => GraphReport.Render([graph], graph.Seed),
+        GraphFormat.Html => GraphReport.Render([graph], $"Flow graph of {graph.Seed}"),
         GraphFormat.Svg => GraphSvg.Render(graph),
         GraphFormat.Dot => GraphDot.Render(graph),
         GraphFormat.Mermaid => GraphMermaid.Render(graph),

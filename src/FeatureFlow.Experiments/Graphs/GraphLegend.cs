@@ -30,6 +30,13 @@ internal static class GraphLegend
         return (svg.ToString(), y);
     }
 
+    /// <summary>The legend as a figure of its own, for pages.</summary>
+    public static string Figure(FlowGraph graph)
+    {
+        var (svg, height) = Draw(graph, 1130);
+        return $"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig legend\" role=\"img\" aria-label=\"Legend\" width=\"1140\" height=\"{GraphSvg.N(height + 8)}\" viewBox=\"0 -12 1140 {GraphSvg.N(height + 8)}\">{svg}</svg>\n";
+    }
+
     private static IEnumerable<(double Width, string Svg)> Items()
     {
         yield return Scale();

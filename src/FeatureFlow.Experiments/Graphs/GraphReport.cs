@@ -3,15 +3,47 @@ using FeatureFlow.Flow;
 
 namespace FeatureFlow.Experiments;
 
-/// <summary>One self-contained offline page with the pictures of graphs.</summary>
+/// <summary>
+/// One offline page about flow graphs: the picture that <see cref="GraphFormat.Svg"/> draws, thresholds as sliders, details of every
+/// feature, and searchable tables. It carries the graphs as our own JSON, so that nothing is lost by keeping only the page.
+/// </summary>
 public static class GraphReport
 {
-    /// <summary>The page of these graphs.</summary>
+    /// <summary>A picture draws this many nodes at most; tables, search and counts know all of them.</summary>
+    internal const int MostDrawn = 1500;
+
+    private static readonly string[] Scripts = ["page.js", "graph-model.js", "graph-squeeze.js", "graph-picture.js", "table.js", "graph-details.js", "graph-page.js", "start.js"];
+
+    /// <summary>The page of one or several graphs, which a chooser switches between.</summary>
     public static string Render(IReadOnlyList<FlowGraph> graphs, string title)
     {
-        var page = new StringBuilder();
-        page.Put($"<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{GraphText.Xml(title)}</title>\n<style>\n:root{{{GraphPalette.Variables(dark: false)}}}\n{GraphPalette.FigureCss()}</style>\n");
-        for (var i = 0; i < graphs.Count; i++) page.Append(GraphSvg.Fragment(graphs[i], $"g{i}-"));
-        return page.Append("</html>\n").ToString();
+        var page = new ReportPage(title).Style(ReportPage.Themes()).Style(GraphPalette.FigureCss())
+            .Style(ReportPage.Resource("report.css")).Style(ReportPage.Resource("graph.css"))
+            .Body(ReportPage.Resource("controls.html"));
+        for (var i = 0; i < graphs.Count; i++) page.Body(Section(graphs[i], i));
+        page.Body(ReportPage.Resource("tables.html")).Data("graphs", GraphJson.Render(graphs));
+        foreach (var script in Scripts) page.Script(ReportPage.Resource(script));
+        return page.Render();
     }
+
+    private static string Section(FlowGraph graph, int number)
+    {
+        var drawn = GraphExcerpt.Of(graph, MostDrawn);
+        var seed = graph.Nodes.First(n => n.Id == graph.Seed);
+        var html = new StringBuilder();
+        html.Put($"<section class=\"graph\" aria-labelledby=\"g{number}-name\">\n<h2 id=\"g{number}-name\">{Text(graph.Seed)}");
+        if (!string.IsNullOrWhiteSpace(seed.Description)) html.Put($" <span dir=\"auto\">{Text(GraphText.Fit(seed.Description, 160))}</span>");
+        html.Put($"</h2>\n<div class=\"facts\"><p>{Text(GraphCaption.Facts(graph))}</p></div>\n");
+        foreach (var note in graph.Notes) html.Put($"<p class=\"note\">{Text(GraphText.OneLine(note))}</p>\n");
+        if (drawn.Graph.Nodes.Count < graph.Nodes.Count)
+        {
+            html.Put($"<p class=\"note\">The picture draws {drawn.Graph.Nodes.Count} of {graph.Nodes.Count} nodes, those best connected to the seed: ")
+                .Put($"everything is there from a cosine of {GraphText.Number(Math.Ceiling(drawn.From * 100) / 100)} on. The tables list all of them.</p>\n");
+        }
+
+        html.Put($"<div class=\"stage\">\n<div class=\"figure\" role=\"region\" aria-label=\"Picture, scrollable\" tabindex=\"0\">\n{GraphSvg.Fragment(drawn.Graph, $"g{number}-")}</div>\n</div>\n");
+        return html.Put($"{GraphLegend.Figure(graph)}</section>\n").ToString();
+    }
+
+    private static string Text(string text) => GraphText.Xml(text);
 }

@@ -10,17 +10,17 @@ namespace FeatureFlow.Experiments;
 /// </summary>
 internal sealed class GraphSvg
 {
-    private const double Head = 62;
     private readonly GraphLayout _layout;
     private readonly GraphColumns _columns;
     private readonly FlowGraph _graph;
     private readonly StringBuilder _svg = new();
     private readonly string _prefix;
     private readonly bool _page;
+    private readonly double _head;
 
     private GraphSvg(FlowGraph graph, bool page, string prefix)
     {
-        (_graph, _page, _prefix) = (graph, page, prefix);
+        (_graph, _page, _prefix, _head) = (graph, page, prefix, page ? 14 : 62);
         _layout = GraphLayout.Of(graph);
         _columns = _layout.Columns;
     }
@@ -28,16 +28,19 @@ internal sealed class GraphSvg
     /// <summary>A file of its own.</summary>
     public static string Render(FlowGraph graph) => new GraphSvg(graph, page: false, "").Draw();
 
-    /// <summary>The same picture to be put into a page that has <see cref="GraphPalette.FigureCss"/>; nodes are buttons there.</summary>
+    /// <summary>
+    /// The same picture without heading and legend, to be put into a page that has <see cref="GraphPalette.FigureCss"/>. Nodes are buttons
+    /// there; <c>data-n</c> and <c>data-e</c> name nodes and edges for scripts.
+    /// </summary>
     public static string Fragment(FlowGraph graph, string prefix) => new GraphSvg(graph, page: true, prefix).Draw();
 
-    private double Width => Math.Max(_columns.Right + GraphColumns.Left, 760);
+    private double Width => Math.Max(_columns.Right + GraphColumns.Left, _page ? 0 : 760);
 
     private string Draw()
     {
-        var legend = GraphLegend.Draw(_graph, Width - (2 * GraphColumns.Left));
-        var axis = Head + _layout.Height;
-        var height = axis + 48 + legend.Height + 10;
+        var legend = _page ? ("", 0) : GraphLegend.Draw(_graph, Width - (2 * GraphColumns.Left));
+        var axis = _head + _layout.Height;
+        var height = _page ? axis + 34 : axis + 48 + legend.Height + 10;
         Open(height);
         _svg.Put($"<rect class=\"paper\" width=\"{N(Width)}\" height=\"{N(height)}\"/>\n");
         if (!_page) Heading();
@@ -45,16 +48,18 @@ internal sealed class GraphSvg
         Edges();
         Nodes();
         Axis(axis);
-        _svg.Put($"<g class=\"legend\" transform=\"translate({N(GraphColumns.Left)},{N(axis + 48)})\">{legend.Svg}</g>\n");
+        if (!_page) _svg.Put($"<g class=\"legend\" transform=\"translate({N(GraphColumns.Left)},{N(axis + 48)})\">{legend.Svg}</g>\n");
         return _svg.Append("</svg>\n").ToString();
     }
 
     private void Open(double height)
     {
-        _svg.Put($"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" role=\"img\" aria-labelledby=\"{_prefix}title {_prefix}desc\" ")
-            .Put($"width=\"{N(Width)}\" height=\"{N(height)}\" viewBox=\"0 0 {N(Width)} {N(height)}\">\n")
-            .Put($"<title id=\"{_prefix}title\">{Xml($"Flow graph of {_graph.Seed} in {_graph.PackName}")}</title>\n")
-            .Put($"<desc id=\"{_prefix}desc\">{Xml(GraphCaption.Summary(_graph))}</desc>\n");
+        var title = Xml($"Flow graph of {_graph.Seed} in {_graph.PackName}");
+        // in a page a title element would follow the pointer everywhere, and an image could hold no buttons
+        var name = _page ? $"role=\"group\" aria-label=\"{title}\" aria-describedby=\"{_prefix}desc\"" : "role=\"img\" aria-labelledby=\"title desc\"";
+        _svg.Put($"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig\" {name} width=\"{N(Width)}\" height=\"{N(height)}\" viewBox=\"0 0 {N(Width)} {N(height)}\">\n");
+        if (!_page) _svg.Put($"<title id=\"title\">{title}</title>\n");
+        _svg.Put($"<desc id=\"{_prefix}desc\">{Xml(GraphCaption.Summary(_graph))}</desc>\n");
         if (_page) return;
         _svg.Put($"<style>\n:root{{color-scheme:light dark;{GraphPalette.Variables(dark: false)}}}\n@media (prefers-color-scheme:dark){{:root{{{GraphPalette.Variables(dark: true)}}}}}\n")
             .Append(GraphPalette.FigureCss()).Append("</style>\n");
@@ -77,8 +82,8 @@ internal sealed class GraphSvg
         {
             var (top, height) = _layout.Lanes[lane];
             if (height == 0) continue;
-            if (lane == (int)Lane.Residual) _svg.Put($"<rect class=\"band\" x=\"{N(GraphColumns.Left - 12)}\" y=\"{N(Head + top)}\" width=\"{N(_columns.Right - GraphColumns.Left + 20)}\" height=\"{N(height)}\" rx=\"12\"/>");
-            _svg.Put($"<text class=\"lane muted\" x=\"{N(GraphColumns.Left)}\" y=\"{N(Head + top + (height / 2) + 4)}\">{names[lane]}</text>");
+            if (lane == (int)Lane.Residual) _svg.Put($"<rect class=\"band\" x=\"{N(GraphColumns.Left - 12)}\" y=\"{N(_head + top)}\" width=\"{N(_columns.Right - GraphColumns.Left + 20)}\" height=\"{N(height)}\" rx=\"12\"/>");
+            _svg.Put($"<text class=\"lane muted\" x=\"{N(GraphColumns.Left)}\" y=\"{N(_head + top + (height / 2) + 4)}\">{names[lane]}</text>");
         }
 
         _svg.Append("</g>\n<g class=\"rules\">");
@@ -90,15 +95,15 @@ internal sealed class GraphSvg
     private void Rule(int layer)
     {
         var (residual, modules) = _columns.Begin(layer);
-        var (top, bottom) = (Head + _layout.Lanes[1].Top, Head + _layout.Lanes[1].Top + _layout.Lanes[1].Height);
-        var path = residual == modules ? $"V{N(Head + _layout.Height + 4)}" : $"V{N(top)}H{N(residual)}V{N(bottom)}H{N(modules)}V{N(Head + _layout.Height + 4)}";
-        _svg.Put($"<path class=\"rule\" d=\"M{N(modules)} {N(Head)}{path}\"/>");
+        var (top, bottom) = (_head + _layout.Lanes[1].Top, _head + _layout.Lanes[1].Top + _layout.Lanes[1].Height);
+        var path = residual == modules ? $"V{N(_head + _layout.Height + 4)}" : $"V{N(top)}H{N(residual)}V{N(bottom)}H{N(modules)}V{N(_head + _layout.Height + 4)}";
+        _svg.Put($"<path class=\"rule\" d=\"M{N(modules)} {N(_head)}{path}\"/>");
     }
 
     private void Edges()
     {
         _svg.Append("<g class=\"edges\">\n");
-        foreach (var (edge, number) in _graph.Edges.Select((e, i) => (e, i)).OrderBy(p => p.e.Similarity)) Edge(edge, number);
+        foreach (var edge in _graph.Edges.OrderBy(e => e.Similarity)) Edge(edge);
         _svg.Append("</g>\n");
         if (!_columns.Sparse) return;
         _svg.Append("<g class=\"cosines\">");
@@ -106,15 +111,17 @@ internal sealed class GraphSvg
         _svg.Append("</g>\n");
     }
 
-    private void Edge(FlowEdge edge, int number)
+    private void Edge(FlowEdge edge)
     {
         var ((x1, y1), (x2, y2)) = Ends(edge);
         var bend = x2 > x1 ? (x2 - x1) / 2 : 60;
         var path = y1 == y2 && x2 > x1 ? $"M{N(x1)} {N(y1)}H{N(x2)}" : $"M{N(x1)} {N(y1)}C{N(x1 + bend)} {N(y1)} {N(x2 - bend)} {N(y2)} {N(x2)} {N(y2)}";
         _svg.Put($"<path class=\"e s{GraphPalette.Step(edge.Similarity)}\" stroke-width=\"{N(GraphPalette.Width(edge.Similarity))}\"");
-        if (_page) _svg.Put($" data-e=\"{number}\"");
-        _svg.Put($" d=\"{path}\"><title>{Xml($"{edge.Predecessor} → {edge.Target}: cosine {GraphText.Number(edge.Similarity)}")}</title></path>\n");
+        if (_page) _svg.Put($"{Mark(edge)} d=\"{path}\"/>\n");
+        else _svg.Put($" d=\"{path}\"><title>{Xml($"{edge.Predecessor} → {edge.Target}: cosine {GraphText.Number(edge.Similarity)}")}</title></path>\n");
     }
+
+    private string Mark(FlowEdge edge) => _page ? $" data-e=\"{Xml($"{edge.Target} {edge.Predecessor}")}\"" : "";
 
     // residual edges carry it over the line, module edges beside the module, towards the residual lane
     private void Cosine(FlowEdge edge)
@@ -128,16 +135,16 @@ internal sealed class GraphSvg
             var module = _layout.NumberOf(GraphPalette.Lane(from.Site) == Lane.Residual ? edge.Target : edge.Predecessor);
             var lane = GraphPalette.Lane(_layout.Nodes[module].Site);
             var half = _columns.HeightOf(lane) / 2;
-            (x, y) = (_layout.X[module], _layout.Y[module] + Head + (lane == Lane.Attention ? half + 13 : -half - 6));
+            (x, y) = (_layout.X[module], _layout.Y[module] + _head + (lane == Lane.Attention ? half + 13 : -half - 6));
         }
 
-        _svg.Put($"<text class=\"muted\" text-anchor=\"middle\" x=\"{N(x)}\" y=\"{N(y)}\">{GraphText.Cosine(edge.Similarity)}</text>");
+        _svg.Put($"<text class=\"muted\" text-anchor=\"middle\"{Mark(edge)} x=\"{N(x)}\" y=\"{N(y)}\">{GraphText.Cosine(edge.Similarity)}</text>");
     }
 
     private ((double X, double Y) From, (double X, double Y) To) Ends(FlowEdge edge)
     {
         var (from, to) = (_layout.NumberOf(edge.Predecessor), _layout.NumberOf(edge.Target));
-        return ((_layout.X[from] + (_columns.WidthOf(_layout.Nodes[from]) / 2), Head + _layout.Y[from]), (_layout.X[to] - (_columns.WidthOf(_layout.Nodes[to]) / 2), Head + _layout.Y[to]));
+        return ((_layout.X[from] + (_columns.WidthOf(_layout.Nodes[from]) / 2), _head + _layout.Y[from]), (_layout.X[to] - (_columns.WidthOf(_layout.Nodes[to]) / 2), _head + _layout.Y[to]));
     }
 
     private void Nodes()
@@ -151,8 +158,8 @@ internal sealed class GraphSvg
     {
         var seed = node.Id == _graph.Seed;
         var name = GraphPalette.NodeName(node);
-        _svg.Put($"<g class=\"n {name}{(node.Site == "res_pre" ? " pre" : "")}{(seed ? " seed" : "")}\" transform=\"translate({N(_layout.X[i])},{N(Head + _layout.Y[i])})\"");
-        if (_page) _svg.Put($" data-n=\"{i}\" role=\"button\" tabindex=\"-1\" aria-label=\"{Xml(GraphCaption.Of(node, seed))}\">");
+        _svg.Put($"<g class=\"n {name}{(node.Site == "res_pre" ? " pre" : "")}{(seed ? " seed" : "")}\" transform=\"translate({N(_layout.X[i])},{N(_head + _layout.Y[i])})\"");
+        if (_page) _svg.Put($" data-n=\"{Xml(node.Id)}\" role=\"button\" tabindex=\"-1\" aria-label=\"{Xml(GraphCaption.Of(node, seed))}\">");
         else _svg.Put($"><title>{Xml(GraphCaption.Of(node, seed))}</title>");
         var lane = GraphPalette.Lane(node.Site);
         var (w, h) = (_columns.WidthOf(node), _columns.HeightOf(lane));
@@ -185,7 +192,7 @@ internal sealed class GraphSvg
         {
             var (left, right) = (_columns.ModuleWidth > 0 ? _columns.ModuleCentre(layer) : _columns.ResidualCentre(layer), _columns.ResidualCentre(layer));
             _svg.Put($"<text class=\"strong\" text-anchor=\"middle\" x=\"{N(_columns.Staggered ? left : (left + right) / 2)}\" y=\"{N(y + 20)}\">{layer}</text>");
-            if (_columns.Staggered && _columns.ModuleWidth > 0) _svg.Put($"<text class=\"strong muted\" text-anchor=\"middle\" x=\"{N(right)}\" y=\"{N(Head + _layout.Lanes[1].Top + 16)}\">{layer}</text>");
+            if (_columns.Staggered && _columns.ModuleWidth > 0) _svg.Put($"<text class=\"strong muted\" text-anchor=\"middle\" x=\"{N(right)}\" y=\"{N(_head + _layout.Lanes[1].Top + 16)}\">{layer}</text>");
         }
 
         _svg.Put($"<text class=\"muted\" x=\"{N(GraphColumns.Left)}\" y=\"{N(y + 20)}\">layer</text></g>\n");
