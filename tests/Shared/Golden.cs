@@ -30,5 +30,16 @@ public static class Golden
         Assert.Fail($"{path} differs from line {line + 1} on.\nexpected: {Line(expected, line)}\nactual:   {Line(actual, line)}\nFEATUREFLOW_UPDATE_GOLDEN=1 rewrites it.");
     }
 
+    /// <summary>Compares text with the part of a page between <c>&lt;!-- generated: name --&gt;</c> and <c>&lt;!-- end --&gt;</c>.</summary>
+    public static void CheckSection(string path, string name, string actual)
+    {
+        var page = File.ReadAllText(path);
+        var start = page.IndexOf($"<!-- generated: {name} -->\n", StringComparison.Ordinal);
+        Assert.True(start >= 0, $"{path} has no section '{name}'.");
+        start = page.IndexOf('\n', start) + 1;
+        var end = page.IndexOf("<!-- end -->", start, StringComparison.Ordinal);
+        CheckFile(path, $"{page[..start]}{actual}{page[end..]}");
+    }
+
     private static string Line(string text, int line) => text.Split('\n').ElementAtOrDefault(line) is { } l ? l[..Math.Min(l.Length, 300)] : "(end of file)";
 }

@@ -11,6 +11,8 @@ internal sealed class FlowGraphKind : ExperimentKind
 
     public override string Name => "flow-graph";
 
+    public override IReadOnlyList<YamlRecord> Parts => [Seeds.Schema, ThresholdRecord];
+
     public override YamlRecord Schema { get; } = new(
         "flow-graph",
         "Traces features of a pack and writes their flow graphs.",

@@ -11,6 +11,9 @@ internal abstract class ExperimentKind
     /// <summary>The whole document.</summary>
     public abstract YamlRecord Schema { get; }
 
+    /// <summary>Records within the document, for the reference.</summary>
+    public abstract IReadOnlyList<YamlRecord> Parts { get; }
+
     /// <summary>Opens what the file names and lists the units of work. Computes nothing.</summary>
     public abstract IExperiment Prepare(ExperimentFile file, CancellationToken cancel);
 
