@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Globalization;
+using FeatureFlow.Flow;
+using FeatureFlow.Testing;
+
+namespace FeatureFlow.PowerShell.Tests;
+
+/// <summary>One object at a time, early ends, Ctrl+C, batches, progress.</summary>
+public sealed class StreamingTests : IDisposable
+{
+    private readonly ManualResetEventSlim _ended = new();
+
+    public void Dispose() => _ended.Dispose();
+
+    private static Shell Shell() => new(Stories.Folder);
+
+    [Fact]
+    public void TheFirstResultComesBeforeTheSecondInput()
+    {
+        var taken = 0;
+        IEnumerable<object> Inputs()
+        {
+            for (var i = 0; i < 512; i++)
+            {
+                taken++;
+                yield return $"4/res/{i}";
+            }
+        }
+
+        var seen = new List<int>();
+        var shell = Shell().Add<NewFlowGraphCommand>(("Pack", "."), ("BatchSize", 16));
+        shell.OnOutput = _ => seen.Add(taken);
+        shell.Run(Inputs());
+        Assert.Equal(512, seen.Count);
+        Assert.Equal(1, seen[0]);
+        Assert.All(seen.Index(), s => Assert.InRange(s.Item - s.Index, 1, 16)); // never more than a batch behind
+    }
+
+    [Fact]
+    public void BatchesGrowAndChangeNothing()
+    {
+        string[] Rows(int batch) => [.. Shell()
+            .Add<GetSaeFeatureCommand>(("Pack", "."), ("Layer", "2-3"), ("Index", "0-40"))
+            .Add<FindFeaturePredecessorCommand>(("Top", 3), ("BatchSize", batch))
+            .Run().Of<FeatureMatch>().Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Feature} {m.Source} {m.Rank} {m.Similarity:R}"))];
+        var one = Rows(1);
+        Assert.NotEmpty(one);
+        Assert.Equal(one, Rows(256));
+    }
+
+    [Fact]
+    public void WhoeverHasEnoughEndsIt()
+    {
+        var shell = Shell().Add<GetSaeFeatureCommand>(("Pack", ".")).Add<FindFeaturePredecessorCommand>(("Top", 1)).First(2).Run();
+        Assert.Equal(2, shell.Output.Count);
+        Assert.Equal(1, shell.Consumed);
+    }
+
+    [Fact]
+    public void StopEndsWhatWouldTakeMinutes()
+    {
+        // the same five thousand features over and over
+        var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", "1-4"), ("Index", Enumerable.Repeat("0-511", 2000).ToArray()));
+        long stopped = 0;
+        shell.OnOutput = _ =>
+        {
+            if (shell.Output.Count != 100) return;
+            stopped = Stopwatch.GetTimestamp();
+            Task.Run(shell.Stop).Wait();
+        };
+        Assert.Throws<System.Management.Automation.PipelineStoppedException>(() => shell.Run());
+        Assert.InRange(Stopwatch.GetElapsedTime(stopped).TotalMilliseconds, 0, 100);
+    }
+
+    [Fact]
+    public void StopDoesNotWaitForAFileThatNeverEnds()
+    {
+        if (OperatingSystem.IsWindows()) return; // no named pipes in folders there; the suites stop a real PowerShell as well
+        using var folder = Stories.Described();
+        File.Delete(folder.File("said", "4.csv"));
+        using (var make = Process.Start("mkfifo", folder.File("said", "4.csv"))) make.WaitForExit();
+        var shell = new Shell(folder.Path).Add<GetSaeFeatureCommand>(("Pack", "."));
+        var stop = new Thread(() =>
+        {
+            using var writer = new FileStream(folder.File("said", "4.csv"), FileMode.Open, FileAccess.Write); // returns when somebody reads
+            shell.Stop();
+            Assert.True(_ended.Wait(TimeSpan.FromSeconds(20)));
+        });
+        stop.Start();
+        Assert.Throws<System.Management.Automation.PipelineStoppedException>(() => shell.Run());
+        _ended.Set();
+        stop.Join();
+    }
+
+    [Fact]
+    public void ProgressIsShownSparinglyAndTakenAway()
+    {
+        var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", "1-4"), ("Index", Enumerable.Repeat("0-511", 10).ToArray()), ("Top", 1));
+        var clock = Stopwatch.StartNew();
+        shell.Run();
+        var most = (clock.ElapsedMilliseconds / 200) + 2;
+        Assert.InRange(shell.Progress.Count(p => p.RecordType == System.Management.Automation.ProgressRecordType.Processing), 0, most);
+        if (shell.Progress.Count > 0) Assert.Equal(System.Management.Automation.ProgressRecordType.Completed, shell.Progress[^1].RecordType);
+    }
+
+    [Fact]
+    public void ProgressFromAnyThreadReachesThePipeline()
+    {
+        var shown = new List<System.Management.Automation.ProgressRecord>();
+        var feed = new ProgressFeed(1, "Testing", shown.Add);
+        feed.Report(new FlowProgress("early", 0.1));
+        feed.Show();
+        Assert.Empty(shown); // short work shows nothing
+        var until = Stopwatch.StartNew();
+        while (shown.Count == 0 && until.Elapsed < TimeSpan.FromSeconds(10)) feed.Show();
+        Assert.Equal((10, "early"), (shown[0].PercentComplete, shown[0].StatusDescription));
+        feed.Show();
+        feed.Report(new FlowProgress("late", 0.9));
+        feed.Show();
+        Assert.Single(shown); // at most five a second
+        feed.End();
+        Assert.Equal(System.Management.Automation.ProgressRecordType.Completed, shown[^1].RecordType);
+    }
+
+    [Fact]
+    public void WorkThatFailsIsHeardOnThePipelineThread()
+    {
+        static IEnumerable<int> Fails(CancellationToken cancel)
+        {
+            yield return 1;
+            throw new InvalidDataException("two");
+        }
+
+        var seen = new List<int>();
+        var thrown = Assert.Throws<InvalidDataException>(() => seen.AddRange(Beside.Stream(Fails, () => { }, CancellationToken.None)));
+        Assert.Equal("two", thrown.Message);
+    }
+
+    [Fact]
+    public void WorkNobodyWaitsForEnds()
+    {
+        using var ended = new ManualResetEventSlim();
+        IEnumerable<int> Endless(CancellationToken cancel)
+        {
+            try
+            {
+                for (var i = 0; ; i++) yield return i;
+            }
+            finally
+            {
+                ended.Set();
+            }
+        }
+
+        Assert.Equal(0, Beside.Stream(Endless, () => { }, CancellationToken.None).First());
+        Assert.True(ended.Wait(TimeSpan.FromSeconds(20)));
+    }
+}
