@@ -123,6 +123,8 @@ class GraphPicture {
       mark.textContent = letter;
     }
     for (const [i, elements] of this.lines) for (const e of elements) e.classList.toggle('off', !view.edges.has(i));
+    const layers = new Set([...view.nodes].map(n => this.model.nodes[n].layer));
+    for (const e of this.svg.querySelectorAll('.axis .strong')) e.classList.toggle('off', !layers.has(Number(e.textContent)));
     if (this.tab?.classList.contains('off')) this.stop(this.model.seed);
   }
 
