@@ -94,6 +94,7 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
         Assert.Equal($"{graph.Nodes.Count} nodes", await Text("#found-nodes"));
         await page.Eval<bool>("[...document.querySelectorAll('#nodes th button')].find(b => b.textContent === 's(R)').click() === undefined");
         var sorted = await page.Eval<string[]>("[...document.querySelectorAll('#nodes tbody tr td:nth-child(3)')].map(e => e.textContent).filter(t => t)");
+        Assert.Equal(graph.Nodes.Count(n => n.ScoreRes is not null), sorted.Length);
         Assert.Equal(sorted.OrderDescending(StringComparer.Ordinal), sorted);
         Assert.Equal("descending", await page.Eval<string>("document.querySelector('#nodes th:nth-child(3)').ariaSort"));
     }
@@ -103,7 +104,7 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
     {
         string[] texts = ["</script><script>document.title='gone'</script>", "<img src=x onerror=\"document.title='gone'\">", "\u2028{{script}}", "${document.title='gone'}", "-->]]>"];
         var graph = TestGraphs.Golden[3];
-        graph = graph with { PackName = texts[0], Nodes = [.. graph.Nodes.Select((n, i) => n with { Description = texts[i % texts.Length], NeuronpediaUrl = i % 2 == 0 ? "javascript:document.title='gone'" : "https://www.neuronpedia.org/a'\"><b>" })] };
+        graph = graph with { PackName = texts[0], Nodes = [.. graph.Nodes.Select((n, i) => n with { Description = texts[i % texts.Length], NeuronpediaUrl = i % 2 == 0 ? "javascript://%0Adocument.title='gone'" : "https://www.neuronpedia.org/a'\"><b>" })] };
         var page = await Open(graph, $"#node={graph.Nodes[1].Id}");
         Assert.Equal($"Flow graph of {graph.Seed}", await page.Eval<string>("document.title"));
         Assert.Equal(0, await page.Eval<int>("document.querySelectorAll('img, [onerror], b b, script:not([type])').length"));

@@ -24,6 +24,7 @@ internal static class TestGraphs
         var random = new Random(seed);
         var nodes = new SortedDictionary<(int Layer, int Site, int Index), FlowNode>();
         var edges = new List<FlowEdge>();
+        var known = new HashSet<(string, string)>();
         string[] sites = ["res", "mlp", "att"];
         FlowNode Node(int layer, int site, int index)
         {
@@ -62,7 +63,7 @@ internal static class TestGraphs
                             if (rank > 0 && random.Next(3) == 0) break;
                             var choice = site == 0 ? next.Count >= budget ? next.Values.ElementAt(random.Next(next.Count)) : Node(other, 0, random.Next(16384)) : Node(other, site, random.Next(3) == 0 ? random.Next(16384) : (node.Index + rank) % 16384);
                             var (target, source) = step < 0 ? (node, choice) : (choice, node);
-                            if (edges.Exists(e => e.Target == target.Id && e.Predecessor == source.Id)) continue;
+                            if (!known.Add((target.Id, source.Id))) continue;
                             edges.Add(new FlowEdge(target.Id, source.Id, Math.Round(s, 6), sites[site]));
                             if (site == 0) next[choice.Id] = choice;
                         }
