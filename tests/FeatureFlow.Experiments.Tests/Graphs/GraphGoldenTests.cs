@@ -1,3 +1,4 @@
+using FeatureFlow.Flow;
 using FeatureFlow.Testing;
 
 namespace FeatureFlow.Experiments.Tests.Graphs;
@@ -15,6 +16,9 @@ public sealed class GraphGoldenTests
 
     [Theory, MemberData(nameof(Files))]
     public void Descriptions_with_everything_a_format_may_trip_over(string extension, GraphFormat format) => Check("awkward", TestGraphs.AwkwardText, extension, format);
+
+    [Theory, InlineData("json", GraphFormat.Json), InlineData("csv", GraphFormat.Csv)]
+    public void Several_graphs_in_one_file(string extension, GraphFormat format) => Check("several", [TestGraphs.Golden[2], TestGraphs.Golden[3]], extension, format);
 
     [Fact]
     public void Many_layers_are_staggered() => Check("chain", TestGraphs.Made(30, 26, 1), "svg", GraphFormat.Svg);
@@ -41,6 +45,8 @@ public sealed class GraphGoldenTests
     }
 
     // the version moves with every release, the golden files should not
-    private static void Check(string name, FeatureFlow.Flow.FlowGraph graph, string extension, GraphFormat format) =>
-        Golden.Check($"FeatureFlow.Experiments/graphs/{name}.{extension}", GraphFile.Render(graph, format).Replace($"\"{Generator.Current.Version}\"", "\"VERSION\"", StringComparison.Ordinal));
+    private static void Check(string name, FlowGraph graph, string extension, GraphFormat format) => Check(name, [graph], extension, format);
+
+    private static void Check(string name, IReadOnlyList<FlowGraph> graphs, string extension, GraphFormat format) =>
+        Golden.Check($"FeatureFlow.Experiments/graphs/{name}.{extension}", GraphFile.Render(graphs, format).Replace($"\"{Generator.Current.Version}\"", "\"VERSION\"", StringComparison.Ordinal));
 }

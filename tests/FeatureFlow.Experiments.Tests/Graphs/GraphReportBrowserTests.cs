@@ -194,7 +194,7 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
         var graph = TestGraphs.Made(25_000);
         Assert.True(graph.Nodes.Count > 19_000);
         var page = await Open(graph);
-        Assert.Equal($"{graph.Nodes.Count:N0} nodes", await Text("#count-nodes"));
+        Assert.Equal(FormattableString.Invariant($"{graph.Nodes.Count:N0} nodes"), await Text("#count-nodes"));
         Assert.Equal(GraphReport.MostDrawn, await page.Eval<int>($"document.querySelectorAll('{Picture} [data-n]').length"));
         Assert.Equal(200, await page.Eval<int>("document.querySelectorAll('#nodes tbody tr').length"));
         Assert.StartsWith("Show 1,000 more of", await Text("#tables .more:not([hidden])"), StringComparison.Ordinal);
