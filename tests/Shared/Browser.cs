@@ -102,11 +102,11 @@ public sealed class Browser : IAsyncDisposable
     }
 
     /// <summary>Presses a key where the keyboard is.</summary>
-    public async Task Press(string key)
+    public async Task Press(string key, bool shift = false)
     {
         var code = key switch { "Enter" => 13, "Escape" => 27, "Tab" => 9, "ArrowLeft" => 37, "ArrowUp" => 38, "ArrowRight" => 39, "ArrowDown" => 40, "Home" => 36, _ => char.ToUpperInvariant(key[0]) };
         var text = key.Length == 1 ? key : key == "Enter" ? "\r" : null;
-        await Send("Input.dispatchKeyEvent", new { type = text is null ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text });
+        await Send("Input.dispatchKeyEvent", new { type = text is null ? "rawKeyDown" : "keyDown", key, windowsVirtualKeyCode = code, text, modifiers = shift ? 8 : 0 });
         await Send("Input.dispatchKeyEvent", new { type = "keyUp", key, windowsVirtualKeyCode = code });
     }
 

@@ -6,29 +6,31 @@ namespace FeatureFlow.Experiments;
 internal static class GraphExcerpt
 {
     /// <summary>
-    /// The <paramref name="most"/> nodes best connected to the seed: grown from it along the strongest edge that leads to a new node.
-    /// <c>From</c> is the weakest edge taken so: whatever the seed reaches along stronger ones is in the excerpt.
+    /// At most that many nodes, those best connected to the seed: grown from it along the strongest edge that leads to a new node. Of the
+    /// edges between them those that it grew along, then the strongest.
     /// </summary>
-    public static (FlowGraph Graph, double From) Of(FlowGraph graph, int most)
+    public static FlowGraph Of(FlowGraph graph, int mostNodes, int mostEdges)
     {
-        if (graph.Nodes.Count <= most) return (graph, -1);
-        var edges = graph.Edges.SelectMany(e => new[] { (At: e.Target, To: e.Predecessor, e.Similarity), (At: e.Predecessor, To: e.Target, e.Similarity) }).ToLookup(e => e.At, StringComparer.Ordinal);
-        var taken = new HashSet<string>(StringComparer.Ordinal) { graph.Seed };
-        var next = new PriorityQueue<string, (double Weakness, int Order)>();
-        var (order, from) = (0, 1.0);
+        if (graph.Nodes.Count <= mostNodes && graph.Edges.Count <= mostEdges) return graph;
+        var edges = graph.Edges.SelectMany(e => new[] { (At: e.Target, To: e.Predecessor, Edge: e), (At: e.Predecessor, To: e.Target, Edge: e) }).ToLookup(e => e.At, StringComparer.Ordinal);
+        var (nodes, grown) = (new HashSet<string>(StringComparer.Ordinal) { graph.Seed }, new HashSet<FlowEdge>());
+        var next = new PriorityQueue<(string Node, FlowEdge Edge), (double Weakness, int Order)>();
+        var order = 0;
         Add(graph.Seed);
-        while (taken.Count < most && next.TryDequeue(out var id, out var priority))
+        while (nodes.Count < mostNodes && next.TryDequeue(out var step, out _))
         {
-            if (!taken.Add(id)) continue;
-            from = Math.Min(from, -priority.Weakness);
-            Add(id);
+            if (!nodes.Add(step.Node)) continue;
+            grown.Add(step.Edge);
+            Add(step.Node);
         }
 
-        return (graph with { Nodes = [.. graph.Nodes.Where(n => taken.Contains(n.Id))], Edges = [.. graph.Edges.Where(e => taken.Contains(e.Target) && taken.Contains(e.Predecessor))] }, from);
+        var between = graph.Edges.Where(e => nodes.Contains(e.Target) && nodes.Contains(e.Predecessor));
+        var kept = between.OrderByDescending(grown.Contains).ThenByDescending(e => e.Similarity).Take(mostEdges).ToHashSet();
+        return graph with { Nodes = [.. graph.Nodes.Where(n => nodes.Contains(n.Id))], Edges = [.. graph.Edges.Where(kept.Contains)] };
 
         void Add(string id)
         {
-            foreach (var (_, to, similarity) in edges[id]) next.Enqueue(to, (-similarity, order++));
+            foreach (var (_, to, edge) in edges[id]) next.Enqueue((to, edge), (-edge.Similarity, order++));
         }
     }
 }

@@ -16,7 +16,7 @@ internal sealed class GraphLayout
     private const int Sweeps = 12;
 
     private readonly Dictionary<string, int> _number;
-    private readonly (int From, int To, double Weight)[] _links; // predecessor to target, by node number
+    private readonly (int From, int To, double Weight)[][] _gaps; // links, predecessor to target by node number, of the same two columns
     private readonly List<(int Node, double Weight)>[] _left, _right;
     private readonly SortedDictionary<(int Column, Lane Lane), int[]> _cells = [];
     private readonly int[] _most = new int[3]; // nodes in the fullest cell of each lane
@@ -26,10 +26,11 @@ internal sealed class GraphLayout
     {
         Nodes = graph.Nodes;
         _number = Nodes.Select((n, i) => (n.Id, i)).ToDictionary(p => p.Id, p => p.i, StringComparer.Ordinal);
-        _links = [.. graph.Edges.Select(e => (_number[e.Predecessor], _number[e.Target], Math.Max(0.05, e.Similarity)))];
+        (int From, int To, double Weight)[] links = [.. graph.Edges.Select(e => (_number[e.Predecessor], _number[e.Target], Math.Max(0.05, e.Similarity)))];
+        _gaps = [.. links.GroupBy(l => (Column(Nodes[l.From]), Column(Nodes[l.To]))).Select(g => g.ToArray())];
         _left = [.. Nodes.Select(_ => new List<(int, double)>())];
         _right = [.. Nodes.Select(_ => new List<(int, double)>())];
-        foreach (var (from, to, weight) in _links)
+        foreach (var (from, to, weight) in links)
         {
             _left[to].Add((from, weight));
             _right[from].Add((to, weight));
@@ -172,20 +173,26 @@ internal sealed class GraphLayout
     internal double Crossings()
     {
         var cost = 0.0;
-        foreach (var gap in _links.GroupBy(l => (Column(Nodes[l.From]), Column(Nodes[l.To]))))
+        foreach (var gap in _gaps) cost += Inversions(gap) + (1e-6 * gap.Sum(l => Math.Abs(Y[l.From] - Y[l.To])));
+        return cost;
+    }
+
+    // links in the order of their left ends: each crosses those before it whose right end is lower in the picture (a Fenwick tree counts them)
+    private long Inversions((int From, int To, double Weight)[] gap)
+    {
+        var ends = gap.Select(l => Y[l.To]).Distinct().Order().ToArray();
+        var counts = new int[ends.Length + 1];
+        var (crossings, before) = (0L, 0);
+        foreach (var link in gap.OrderBy(l => Y[l.From]).ThenBy(l => Y[l.To]))
         {
-            var edges = gap.ToArray();
-            for (var a = 0; a < edges.Length; a++)
-            {
-                cost += Math.Abs(Y[edges[a].From] - Y[edges[a].To]) * 1e-6;
-                for (var b = a + 1; b < edges.Length; b++)
-                {
-                    if ((Y[edges[a].From] - Y[edges[b].From]) * (Y[edges[a].To] - Y[edges[b].To]) < 0) cost++;
-                }
-            }
+            var rank = Array.BinarySearch(ends, Y[link.To]) + 1;
+            var notLower = 0;
+            for (var i = rank; i > 0; i &= i - 1) notLower += counts[i];
+            crossings += before++ - notLower;
+            for (var i = rank; i <= ends.Length; i += i & -i) counts[i]++;
         }
 
-        return cost;
+        return crossings;
     }
 
     // the middle line moves from 0 to where it belongs; lanes without nodes take no room

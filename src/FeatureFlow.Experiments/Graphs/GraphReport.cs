@@ -9,8 +9,8 @@ namespace FeatureFlow.Experiments;
 /// </summary>
 public static class GraphReport
 {
-    /// <summary>A picture draws this many nodes at most; tables, search and counts know all of them.</summary>
-    internal const int MostDrawn = 1500;
+    /// <summary>A picture draws this many nodes and edges at most; tables, search and counts know all of them.</summary>
+    internal const int MostNodes = 1500, MostEdges = 6000;
 
     private static readonly string[] Scripts = ["page.js", "graph-model.js", "graph-squeeze.js", "graph-picture.js", "table.js", "graph-details.js", "graph-page.js", "start.js"];
 
@@ -28,20 +28,20 @@ public static class GraphReport
 
     private static string Section(FlowGraph graph, int number)
     {
-        var drawn = GraphExcerpt.Of(graph, MostDrawn);
+        var drawn = GraphExcerpt.Of(graph, MostNodes, MostEdges);
         var seed = graph.Nodes.First(n => n.Id == graph.Seed);
         var html = new StringBuilder();
         html.Put($"<section class=\"graph\" aria-labelledby=\"g{number}-name\">\n<h2 id=\"g{number}-name\">{Text(graph.Seed)}");
         if (!string.IsNullOrWhiteSpace(seed.Description)) html.Put($" <span dir=\"auto\">{Text(GraphText.Fit(seed.Description, 160))}</span>");
         html.Put($"</h2>\n<div class=\"facts\"><p>{Text(GraphCaption.Facts(graph))}</p></div>\n");
         foreach (var note in graph.Notes) html.Put($"<p class=\"note\">{Text(GraphText.OneLine(note))}</p>\n");
-        if (drawn.Graph.Nodes.Count < graph.Nodes.Count)
+        if (!ReferenceEquals(drawn, graph))
         {
-            html.Put($"<p class=\"note\">The picture draws {drawn.Graph.Nodes.Count} of {graph.Nodes.Count} nodes, those best connected to the seed: ")
-                .Put($"everything is there from a cosine of {GraphText.Number(Math.Ceiling(drawn.From * 100) / 100)} on. The tables list all of them.</p>\n");
+            html.Put($"<p class=\"note\">The picture draws {drawn.Nodes.Count} of {graph.Nodes.Count} nodes and {drawn.Edges.Count} of {graph.Edges.Count} edges, ")
+                .Put($"those that connect best to the seed. The tables list all of them.</p>\n");
         }
 
-        html.Put($"<div class=\"stage\">\n<div class=\"figure\" role=\"region\" aria-label=\"Picture, scrollable\" tabindex=\"0\">\n{GraphSvg.Fragment(drawn.Graph, $"g{number}-")}</div>\n</div>\n");
+        html.Put($"<div class=\"stage\">\n<div class=\"figure\" role=\"region\" aria-label=\"Picture, scrollable\" tabindex=\"0\">\n{GraphSvg.Fragment(drawn, $"g{number}-")}</div>\n</div>\n");
         return html.Put($"{GraphLegend.Figure(graph)}</section>\n").ToString();
     }
 

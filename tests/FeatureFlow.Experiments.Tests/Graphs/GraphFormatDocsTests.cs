@@ -26,7 +26,7 @@ public sealed class GraphFormatDocsTests
         using var attribution = JsonDocument.Parse(GraphFile.Render(TestGraphs.Made(60), GraphFormat.Attribution));
         foreach (var member in attribution.RootElement.GetProperty("nodes")[0].EnumerateObject()) Assert.Matches($@"`(nodes\[\]\.)?{member.Name}`", Docs);
         foreach (var member in attribution.RootElement.GetProperty("metadata").EnumerateObject().Where(m => m.Name is not ("schema_version" or "info"))) Named($"metadata.{member.Name}");
-        Assert.Contains(FormattableString.Invariant($"Above {GraphReport.MostDrawn:N0} nodes"), Docs, StringComparison.Ordinal);
+        Assert.Contains(FormattableString.Invariant($"Above {GraphReport.MostNodes:N0} nodes or {GraphReport.MostEdges:N0} edges"), Docs, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -51,6 +51,19 @@ public sealed class GraphLayoutTests
     }
 
     [Fact]
+    public void Crossings_are_counted_as_by_hand()
+    {
+        var graph = TestGraphs.Made(400);
+        var layout = GraphLayout.Of(graph);
+        var links = graph.Edges.Select(e => (From: layout.NumberOf(e.Predecessor), To: layout.NumberOf(e.Target))).ToArray();
+        var crossings = links.SelectMany((a, i) => links.Skip(i + 1).Select(b => (a, b))).Count(p =>
+            Columns(p.a) == Columns(p.b) && (layout.Y[p.a.From] - layout.Y[p.b.From]) * (layout.Y[p.a.To] - layout.Y[p.b.To]) < 0);
+        Assert.InRange(layout.Crossings(), crossings, crossings + 0.9);
+
+        (int, int) Columns((int From, int To) link) => (GraphLayout.Column(graph.Nodes[link.From]), GraphLayout.Column(graph.Nodes[link.To]));
+    }
+
+    [Fact]
     public void Isotonic_keeps_the_gap_and_moves_least()
     {
         double[] values = [5, 5, 0, 30];

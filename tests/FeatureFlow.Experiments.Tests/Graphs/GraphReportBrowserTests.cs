@@ -58,12 +58,16 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
     public async Task Arrow_keys_walk_along_the_strongest_edges_and_Enter_and_Escape_open_and_close()
     {
         var (graph, page) = (TestGraphs.Golden[4], await Open(TestGraphs.Golden[4]));
-        var before = graph.Edges.Where(e => e.Target == graph.Seed).MaxBy(e => e.Similarity)!.Predecessor;
-        var after = graph.Edges.Where(e => e.Predecessor == graph.Seed).MaxBy(e => e.Similarity)!.Target;
+        string Before(bool residual) => graph.Edges.Where(e => e.Target == graph.Seed && e.Kind == "res" == residual).MaxBy(e => e.Similarity)!.Predecessor;
+        var after = graph.Edges.Where(e => e.Predecessor == graph.Seed && e.Kind == "res").MaxBy(e => e.Similarity)!.Target;
         await page.Eval<bool>($"document.querySelector('{Picture} [tabindex=\"0\"]').focus() === undefined");
         await page.Press("ArrowLeft");
-        Assert.Equal(before, await Focused());
+        Assert.Equal(Before(residual: true), await Focused());
         await page.Press("Home");
+        await page.Press("ArrowLeft", shift: true);
+        Assert.Equal(Before(residual: false), await Focused());
+        await page.Press("ArrowRight"); // a module leads into the residual stream only
+        Assert.Equal(graph.Seed, await Focused());
         await page.Press("ArrowRight");
         Assert.Equal(after, await Focused());
         await page.Press("ArrowDown");
@@ -195,7 +199,7 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
         Assert.True(graph.Nodes.Count > 19_000);
         var page = await Open(graph);
         Assert.Equal(FormattableString.Invariant($"{graph.Nodes.Count:N0} nodes"), await Text("#count-nodes"));
-        Assert.Equal(GraphReport.MostDrawn, await page.Eval<int>($"document.querySelectorAll('{Picture} [data-n]').length"));
+        Assert.Equal(GraphReport.MostNodes, await page.Eval<int>($"document.querySelectorAll('{Picture} [data-n]').length"));
         Assert.Equal(200, await page.Eval<int>("document.querySelectorAll('#nodes tbody tr').length"));
         Assert.StartsWith("Show 1,000 more of", await Text("#tables .more:not([hidden])"), StringComparison.Ordinal);
         await Slide("t-res", 0.9);

@@ -64,10 +64,10 @@ public sealed partial class GraphReportTests
     public void A_large_graph_is_drawn_in_part_and_told_so()
     {
         var graph = TestGraphs.Made(8000);
-        Assert.True(graph.Nodes.Count > GraphReport.MostDrawn);
+        Assert.True(graph.Nodes.Count > GraphReport.MostNodes);
         var page = GraphReport.Render([graph], "x");
-        Assert.Equal(GraphReport.MostDrawn, Regex.Count(page, " data-n=\""));
-        Assert.Contains($"The picture draws {GraphReport.MostDrawn} of {graph.Nodes.Count} nodes", page, StringComparison.Ordinal);
+        Assert.Equal(GraphReport.MostNodes, Regex.Count(page, " data-n=\""));
+        Assert.Contains($"The picture draws {GraphReport.MostNodes} of {graph.Nodes.Count} nodes", page, StringComparison.Ordinal);
         Assert.Equal(graph.Nodes.Count, GraphJson.Parse(Data().Match(page).Groups[1].Value, "x")[0].Nodes.Count);
     }
 
@@ -75,20 +75,34 @@ public sealed partial class GraphReportTests
     public void An_excerpt_holds_all_that_strong_edges_connect_to_the_seed()
     {
         var graph = TestGraphs.Made(2000);
-        var (part, from) = GraphExcerpt.Of(graph, 200);
+        var part = GraphExcerpt.Of(graph, 200, 6000);
         Assert.Equal(200, part.Nodes.Count);
         Assert.Contains(part.Nodes, n => n.Id == graph.Seed);
         var inside = part.Nodes.Select(n => n.Id).ToHashSet();
         Assert.All(part.Edges, e => Assert.True(inside.Contains(e.Target) && inside.Contains(e.Predecessor)));
+        // grown along the strongest edge out, it has all that the seed reaches along edges above the weakest one that it needs
+        var from = 1.0;
+        while (!Reached(part, from).IsSupersetOf(inside)) from = part.Edges.Where(e => e.Similarity < from).Max(e => e.Similarity);
+        var reached = Reached(graph, from + 1e-9);
+        Assert.True(reached.Count > 3 && reached.IsSubsetOf(inside), $"{reached.Count} nodes along edges above {from}");
+        Assert.Same(graph, GraphExcerpt.Of(graph, graph.Nodes.Count, graph.Edges.Count));
+
+        var thin = GraphExcerpt.Of(graph, 200, 210);
+        Assert.Equal((200, 210), (thin.Nodes.Count, thin.Edges.Count));
+        Assert.Equal(200, Reached(thin, -1).Count);
+    }
+
+    // nodes that the seed is connected with along edges of at least that cosine
+    private static HashSet<string> Reached(FlowGraph graph, double least)
+    {
         var reached = new HashSet<string> { graph.Seed };
         for (var before = 0; before < reached.Count;)
         {
             before = reached.Count;
-            foreach (var e in graph.Edges.Where(e => e.Similarity > from && (reached.Contains(e.Target) || reached.Contains(e.Predecessor)))) reached.UnionWith([e.Target, e.Predecessor]);
+            foreach (var e in graph.Edges.Where(e => e.Similarity >= least && (reached.Contains(e.Target) || reached.Contains(e.Predecessor)))) reached.UnionWith([e.Target, e.Predecessor]);
         }
 
-        Assert.True(reached.Count > 3 && reached.IsSubsetOf(inside), $"{reached.Count} nodes along edges above {from}");
-        Assert.Same(graph, GraphExcerpt.Of(graph, graph.Nodes.Count).Graph);
+        return reached;
     }
 
     [GeneratedRegex("<style>(.*?)</style>", RegexOptions.Singleline)]

@@ -58,8 +58,8 @@ class GraphPicture {
     const node = this.model.number.get(event.target.dataset?.n);
     if (node === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     const go = {
-      ArrowLeft: () => this.along(this.model.before[node], this.model.from),
-      ArrowRight: () => this.along(this.model.after[node], this.model.to),
+      ArrowLeft: () => this.along(this.model.before[node], this.model.from, event.shiftKey),
+      ArrowRight: () => this.along(this.model.after[node], this.model.to, event.shiftKey),
       ArrowUp: () => this.beside(node, -1),
       ArrowDown: () => this.beside(node, 1),
       Home: () => this.model.seed,
@@ -70,9 +70,10 @@ class GraphPicture {
     event.preventDefault();
   }
 
-  along(edges, ends) {
-    const edge = edges.find(i => this.view.edges.has(i) && this.drawn.has(ends[i]));
-    return edge === undefined ? undefined : ends[edge];
+  // the strongest edge in the residual stream, with shift to a module; whatever there is where that kind is missing
+  along(edges, ends, modules) {
+    const open = edges.filter(i => this.view.edges.has(i) && this.drawn.has(ends[i]));
+    return ends[open.find(i => this.model.residual(ends[i]) !== modules) ?? open[0]];
   }
 
   beside(node, step) {
