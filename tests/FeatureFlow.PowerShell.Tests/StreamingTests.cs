@@ -59,7 +59,12 @@ public sealed class StreamingTests : IDisposable
     [Fact]
     public void StopEndsWhatWouldTakeMinutes()
     {
-        // the same five thousand features over and over
+        // a busy machine may delay any single stop; slow code delays them all
+        Assert.Contains(Enumerable.Range(0, 5).Select(_ => StopAfter()), ms => ms <= 100);
+    }
+
+    private static double StopAfter()
+    {
         var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", "1-4"), ("Index", Enumerable.Repeat("0-511", 2000).ToArray()));
         long stopped = 0;
         shell.OnOutput = _ =>
@@ -69,7 +74,7 @@ public sealed class StreamingTests : IDisposable
             Task.Run(shell.Stop).Wait();
         };
         Assert.Throws<System.Management.Automation.PipelineStoppedException>(() => shell.Run());
-        Assert.InRange(Stopwatch.GetElapsedTime(stopped).TotalMilliseconds, 0, 100);
+        return Stopwatch.GetElapsedTime(stopped).TotalMilliseconds;
     }
 
     [Fact]
@@ -82,7 +87,7 @@ public sealed class StreamingTests : IDisposable
         var shell = new Shell(folder.Path).Add<GetSaeFeatureCommand>(("Pack", "."));
         var stop = new Thread(() =>
         {
-            using var writer = new FileStream(folder.File("said", "4.csv"), FileMode.Open, FileAccess.Write); // returns when somebody reads
+            using var writer = new FileStream(folder.File("said", "4.csv"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite); // returns when somebody reads
             shell.Stop();
             Assert.True(_ended.Wait(TimeSpan.FromSeconds(20)));
         });
@@ -106,20 +111,39 @@ public sealed class StreamingTests : IDisposable
     [Fact]
     public void ProgressFromAnyThreadReachesThePipeline()
     {
+        var clock = new Clock();
         var shown = new List<System.Management.Automation.ProgressRecord>();
-        var feed = new ProgressFeed(1, "Testing", shown.Add);
-        feed.Report(new FlowProgress("early", 0.1));
-        feed.Show();
-        Assert.Empty(shown); // short work shows nothing
-        var until = Stopwatch.StartNew();
-        while (shown.Count == 0 && until.Elapsed < TimeSpan.FromSeconds(10)) feed.Show();
-        Assert.Equal((10, "early"), (shown[0].PercentComplete, shown[0].StatusDescription));
-        feed.Show();
-        feed.Report(new FlowProgress("late", 0.9));
-        feed.Show();
-        Assert.Single(shown); // at most five a second
+        var feed = new ProgressFeed(1, "Testing", shown.Add, clock);
+        void Report(int atMs, string stage, double done)
+        {
+            clock.Ms = atMs;
+            var worker = new Thread(() => feed.Report(new FlowProgress(stage, done)));
+            worker.Start();
+            worker.Join();
+            feed.Show();
+        }
+
+        Report(499, "short work shows nothing", 0.1);
+        Report(500, "first", 0.2);
+        Report(699, "at most five times a second", 0.3);
+        Report(700, "second", 1.5);
+        clock.Ms = 1000;
+        feed.Show(); // nothing new
         feed.End();
+        Assert.Equal(["first", "second", "done"], shown.Select(p => p.StatusDescription));
+        Assert.Equal([20, 100, -1], shown.Select(p => p.PercentComplete));
         Assert.Equal(System.Management.Automation.ProgressRecordType.Completed, shown[^1].RecordType);
+        feed.End();
+        Assert.Equal(3, shown.Count); // what was not shown is not taken away
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public int Ms { get; set; }
+
+        public override long TimestampFrequency => 1000;
+
+        public override long GetTimestamp() => Ms;
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public abstract class FindMatchCommand : BatchCmdlet<FeatureMatch>
     /// <summary>Matches per site.</summary>
     [Parameter(HelpMessage = "Matches per site, 1 to 1024")]
     [ValidateRange(1, 1024)]
-    public int Top { get; set; } = 5;
+    public int Top { get; set; } = 1;
 
     /// <summary>Sites to look in.</summary>
     [Parameter(HelpMessage = "Sites to look in; res, mlp and att by default")]

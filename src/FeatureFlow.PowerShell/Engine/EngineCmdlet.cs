@@ -21,7 +21,7 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
     /// <summary>Where long work reports to.</summary>
     private protected IProgress<FlowProgress> Progress => Feed;
 
-    private ProgressFeed Feed => _progress ??= new ProgressFeed(7000 + Activity.Length, Activity, WriteProgress);
+    private ProgressFeed Feed => _progress ??= new ProgressFeed(7000 + Activity.Length, Activity, WriteProgress, TimeProvider.System);
 
     /// <summary>Opens the pack of a name: a file or folder, as PowerShell sees it, or a preset.</summary>
     /// <exception cref="FeatureFlowException">It cannot be opened; the second time at no cost.</exception>

@@ -1,18 +1,17 @@
-using System.Diagnostics;
 using System.Management.Automation;
 using FeatureFlow.Flow;
 
 namespace FeatureFlow.PowerShell;
 
 /// <summary>Carries progress from the working threads to the pipeline thread, which shows it at most five times a second and not at all for short work.</summary>
-internal sealed class ProgressFeed(int activityId, string activity, Action<ProgressRecord> write) : IProgress<FlowProgress>
+internal sealed class ProgressFeed(int activityId, string activity, Action<ProgressRecord> write, TimeProvider clock) : IProgress<FlowProgress>
 {
     private const int FirstAfterMs = 500;
     private const int EveryMs = 200;
     private readonly Lock _lock = new();
     private FlowProgress? _latest;
-    private long _begun = Stopwatch.GetTimestamp();
-    private long _shown;
+    private long _begun = clock.GetTimestamp();
+    private long? _shown;
 
     /// <summary>From any thread.</summary>
     public void Report(FlowProgress value)
@@ -23,21 +22,21 @@ internal sealed class ProgressFeed(int activityId, string activity, Action<Progr
     /// <summary>On the pipeline thread: shows what is new.</summary>
     public void Show()
     {
-        if (Stopwatch.GetElapsedTime(_begun).TotalMilliseconds < FirstAfterMs) return;
-        if (_shown != 0 && Stopwatch.GetElapsedTime(_shown).TotalMilliseconds < EveryMs) return;
+        var (since, wait) = _shown is { } shown ? (shown, EveryMs) : (_begun, FirstAfterMs);
+        if (clock.GetElapsedTime(since).TotalMilliseconds < wait) return;
         FlowProgress? latest;
         lock (_lock) (latest, _latest) = (_latest, null);
         if (latest is not { } progress) return;
-        _shown = Stopwatch.GetTimestamp();
+        _shown = clock.GetTimestamp();
         write(new ProgressRecord(activityId, activity, progress.Stage) { PercentComplete = (int)Math.Clamp(100 * progress.Done, 0, 100) });
     }
 
     /// <summary>On the pipeline thread: takes the bar away, and begins anew.</summary>
     public void End()
     {
-        if (_shown != 0) write(new ProgressRecord(activityId, activity, "done") { RecordType = ProgressRecordType.Completed });
-        _shown = 0;
-        _begun = Stopwatch.GetTimestamp();
+        if (_shown is not null) write(new ProgressRecord(activityId, activity, "done") { RecordType = ProgressRecordType.Completed });
+        _shown = null;
+        _begun = clock.GetTimestamp();
         lock (_lock) _latest = null;
     }
 }

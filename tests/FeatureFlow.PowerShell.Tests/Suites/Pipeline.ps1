@@ -1,0 +1,105 @@
+# Objects through real pipelines: binding by property name, streaming, tables in and out.
+
+Test 'the pipeline of the README' {
+    Get-SaeFeature -Pack $Stories -Layer 4 -Site res -Index 40 |
+        New-FlowGraph -ResidualThreshold 0.5 -ModuleThreshold 0.15 |
+        Export-FlowGraph -Path lineage.html -PassThru -OutVariable file | Out-Null
+    Assert-Equal (Join-Path $Temp lineage.html) $file.FullName
+    Assert-True ((Get-Content -Raw lineage.html) -match '4/res/40')
+}
+
+Test 'predecessors agree with the reference' {
+    $golden = Import-Csv (Join-Path $Root tests fixtures golden stories260k predecessors.csv)
+    $found = @($golden | ForEach-Object { "$($_.layer)/res/$($_.index)" } | Select-Object -Unique | Find-FeaturePredecessor -Pack $Stories -Top 5)
+    Assert-Equal $golden.Count $found.Count
+    for ($i = 0; $i -lt $golden.Count; $i++) {
+        $g, $f = $golden[$i], $found[$i]
+        if ("$($g.layer),$($g.index),$($g.site),$($g.rank),$($g.source_index)" -ne "$($f.Layer),$($f.Index),$($f.SourceSite),$($f.Rank),$($f.SourceIndex)" -or
+            [Math]::Abs([double]$g.cosine - $f.Similarity) -gt 1e-6) { throw "row $i`: $g but $f" }
+    }
+    "$($found.Count) rows"
+}
+
+Test 'Select-Object -First ends the search early' {
+    $script:read = 0
+    $first = Get-SaeFeature $Stories | ForEach-Object { $script:read++; $_ } | Find-FeaturePredecessor -Top 1 | Select-Object -First 1
+    Assert-Equal '0/res/0' $first.Feature
+    Assert-Equal 1 $script:read
+}
+
+Test 'each feature is answered before the next is read' {
+    $order = [Collections.Generic.List[string]]::new()
+    Get-SaeFeature $Stories -Layer 4 -Site res -Index 0-3 | ForEach-Object { $order.Add("in $($_.Index)"); $_ } |
+        New-FlowGraph -BatchSize 1 | ForEach-Object { $order.Add("out $($_.Seed)") }
+    Assert-Equal @('in 0', 'out 4/res/0', 'in 1', 'out 4/res/1', 'in 2', 'out 4/res/2', 'in 3', 'out 4/res/3') $order
+}
+
+Test 'batches change nothing' {
+    $one = Get-SaeFeature $Stories -Layer 2, 3 -Index 0-40 | Find-FeaturePredecessor -Top 2 -BatchSize 1 | ConvertTo-Csv
+    $many = Get-SaeFeature $Stories -Layer 2, 3 -Index 0-40 | Find-FeaturePredecessor -Top 2 | ConvertTo-Csv
+    Assert-Equal $one $many
+}
+
+Test 'matches piped on are walked from' {
+    $walk = Find-FeaturePredecessor $Stories 4/res/40 | Find-FeaturePredecessor
+    Assert-Equal (Find-FeaturePredecessor $Stories 4/res/40).Source ($walk.Feature | Select-Object -Unique)
+    Assert-Equal (Find-FeaturePredecessor $Stories 4/res/40).Source (Find-FeaturePredecessor $Stories 4/res/40 | Get-SaeFeature).Feature
+}
+
+Test 'CSV out and in again' {
+    Find-FeaturePredecessor $Stories 4/res/40 | Export-Csv matches.csv
+    Assert-Equal (Find-FeaturePredecessor $Stories 4/res/40).Source (Import-Csv matches.csv | Get-SaeFeature).Feature
+    Get-SaeFeature $Stories -Layer 3 -Site mlp -Index 7, 9 | Export-Csv features.csv
+    Assert-Equal @('3/mlp/7', '3/mlp/9') (Import-Csv features.csv | New-FlowGraph).Seed
+}
+
+Test 'JSON out and in again' {
+    Assert-Equal @('3/mlp/7', '3/mlp/9') (Get-SaeFeature $Stories -Layer 3 -Site mlp -Index 7, 9 | ConvertTo-Json | ConvertFrom-Json | New-FlowGraph).Seed
+}
+
+Test 'rows of the command line tool' {
+    "layer,site,index,source_layer,source_site,source_index`n4,res,40,3,res,65" | Set-Content tool.csv
+    Assert-Equal '3/res/65' (Import-Csv tool.csv | Get-SaeFeature -Pack $Stories).Feature
+}
+
+Test 'features as text, by position and by pipeline' {
+    Assert-Equal @('4/res/40', '3/mlp/2') (New-FlowGraph $Stories 4/res/40, 3/mlp/2).Seed
+    Assert-Equal @('4/res/40', '3/mlp/2') ('4/res/40', '3/mlp/2' | New-FlowGraph $Stories).Seed
+}
+
+Test 'ranges, lists and wildcards' {
+    Assert-Equal 30 @(Get-SaeFeature $Stories -Layer 0-4 -Site m*, res -Index 0, 500-501).Count
+    Assert-Equal 2 @(Get-SaeFeature $Stories -Layer (3..4) -Site res -Index 7).Count
+    Assert-Equal 15 @(Get-SaeFeature $Stories -Layer * -Index 7).Count
+}
+
+Test 'packs and SAEs from Get-ChildItem' {
+    Assert-Equal '1/mlp/3' (Get-ChildItem $Stories pack.yaml | Get-SaeFeature -Layer 1 -Site mlp -Index 3).Feature
+    Assert-Equal 15 @(Get-ChildItem $Stories -Recurse params.npz | Get-Sae).Count
+    Assert-Equal 5 @(Get-Sae -Path (Join-Path $Stories saes res * * * params.npz)).Count
+    Assert-Equal 15 @(Get-Sae $Stories | Get-SaeFeature -Index 0).Count
+}
+
+Test 'paths are relative to the current location' {
+    Push-Location $Stories
+    try { Assert-Equal 1 @(Get-SaeFeature . -Layer 4 -Site res -Index 3).Count } finally { Pop-Location }
+}
+
+Test 'graphs in one file and in a file each' {
+    New-FlowGraph $Stories -Layer 4 -Index 1-3 | Export-FlowGraph graphs.json
+    Assert-Equal 3 @((Get-Content -Raw graphs.json | ConvertFrom-Json).graphs).Count
+    Assert-Equal @('stories260k-4-res-1.svg', 'stories260k-4-res-2.svg', 'stories260k-4-res-3.svg') (New-FlowGraph $Stories -Layer 4 -Index 1-3 | Export-FlowGraph pictures/ -Format Svg -PassThru).Name
+}
+
+Test 'WhatIf writes nothing' {
+    New-FlowGraph $Stories 4/res/40 | Export-FlowGraph never.html -WhatIf
+    Assert-True (-not (Test-Path never.html))
+}
+
+Test 'a graph survives a job' {
+    $graph = New-FlowGraph $Stories 4/res/40
+    $back = [Management.Automation.PSSerializer]::Deserialize([Management.Automation.PSSerializer]::Serialize($graph))
+    Assert-Equal @($graph.Nodes.Id) @($back.Nodes.Id)
+    Assert-Equal @($graph.Edges.Similarity) @($back.Edges.Similarity)
+    Assert-Equal $graph.Span $back.Span
+}
