@@ -105,6 +105,24 @@ internal sealed class SaeFiles : IDisposable
         return scan.NonFinite == 0 ? file.Get(name) : throw SaeErrors.NonFinite(file.Path, name, file.Entry(name), scan);
     }
 
+    /// <summary>Adds a remark for every array of a file that the SAE is not made of.</summary>
+    public void NoteUnused(TensorFile file, List<string> notes, params ReadOnlySpan<string> known)
+    {
+        foreach (var name in file.Entries.Select(e => e.Name).Concat(file.Unreadable))
+        {
+            if (!known.Contains(name) && !_arrays.Exists(a => a.File == file && a.Name == name)) notes.Add($"array '{name}' is not used");
+        }
+    }
+
+    /// <summary>The L2 norms of the rows of a matrix; a zero row counts as 1, for it is divided by.</summary>
+    public static double[] RowNorms(WeightMatrix matrix_FD)
+    {
+        var view_FD = matrix_FD.View;
+        using var norm_F = Tensor.Allocate(DType.F32, view_FD.Shape[0]);
+        CpuEngine.Shared.RowNorms(view_FD, norm_F);
+        return [.. HostValues.ToDoubles(norm_F).Select(n => n > 0 ? n : 1)];
+    }
+
     public void Dispose()
     {
         foreach (var file in _open.Values) file.Dispose();

@@ -22,6 +22,14 @@ internal static class SaeFormats
     private static readonly ISaeFormat[] All =
     [
         new GemmaScopeFormat(),
+        new GemmaScope2Format(),
+        new LlamascopiumFormat(),
+        new SaeLensFormat(),
+        new LlamaScopeFormat(),
+        new SparsifyFormat(),
+        new CircuitTracerFormat(),
+        new DictionaryLearningFormat(),
+        new PickleFormat(),
     ];
 
     public static (ISaeFormat Format, SaeFiles Files) Find(string path)

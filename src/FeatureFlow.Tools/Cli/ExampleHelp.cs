@@ -24,9 +24,8 @@ internal sealed class ExampleHelp(HelpAction usual) : SynchronousCommandLineActi
 
     public override int Invoke(ParseResult parseResult)
     {
-        usual.MaxWidth = Width;
-        var code = usual.Invoke(parseResult);
         var output = parseResult.InvocationConfiguration.Output;
+        var code = Usual(parseResult, output);
         var command = parseResult.CommandResult.Command;
         var examples = command is ToolCommand tool ? tool.Examples : command is RootCommand ? Tour : [.. Below(command).Select(c => c.Examples[0])];
         if (examples.Count > 0) output.WriteLine("Examples:");
@@ -44,6 +43,30 @@ internal sealed class ExampleHelp(HelpAction usual) : SynchronousCommandLineActi
 
         output.Flush();
         return code;
+    }
+
+    // the library names the tool after whatever file it was started from
+    private int Usual(ParseResult parseResult, TextWriter output)
+    {
+        using var text = new StringWriter();
+        usual.MaxWidth = Width;
+        parseResult.InvocationConfiguration.Output = text;
+        try
+        {
+            var code = usual.Invoke(parseResult);
+            foreach (var line in text.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n'))
+            {
+                var own = line.StartsWith($"  {RootCommand.ExecutableName} ", StringComparison.Ordinal) ? $"  featureflow{line[(RootCommand.ExecutableName.Length + 2)..]}" : line;
+                output.WriteLine(own.TrimEnd());
+            }
+
+            output.WriteLine();
+            return code;
+        }
+        finally
+        {
+            parseResult.InvocationConfiguration.Output = output;
+        }
     }
 
     private static IEnumerable<ToolCommand> Below(Command command) =>

@@ -29,9 +29,10 @@ internal sealed class SaeShowCommand : ToolCommand
         if (pack is null || pack.Saes.Count == 1)
         {
             using var sae = _sae.Open(options);
-            var report = new SaeSheet(sae.Value.Info);
-            report.Write(context);
-            return 0;
+            var report = options.GetValue(_fast) ? null : context.Watch("sae show", _ => sae.Value.Check(FlowEngine.Shared.Tensors, context.Cancel));
+            SaeSheet.Write(context, sae.Value.Info, report);
+            context.Out.Flush();
+            return report is null or { IsSound: true } ? 0 : throw ToolErrors.SaeProblems(sae.Value.Info.Path, report.Problems.Count);
         }
 
         context.Show(SaeSheet.Row, context.Watch("sae show", progress => pack.Saes.Select(s =>
