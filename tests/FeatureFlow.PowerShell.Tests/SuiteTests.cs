@@ -19,6 +19,18 @@ public sealed class SuiteTests(ITestOutputHelper output)
 
     public static TheoryData<string> Format => [.. Pwsh.Tests("Format")];
 
+    public static TheoryData<string> Help => [.. Pwsh.Tests("Help")];
+
+    public static TheoryData<string> Examples => [.. Pwsh.Tests("Examples")];
+
+    [PwshTheory]
+    [MemberData(nameof(Help))]
+    public void GetHelp(string test) => Run("Help", test);
+
+    [PwshTheory]
+    [MemberData(nameof(Examples))]
+    public void ExamplesRun(string test) => Run("Examples", test);
+
     [PwshTheory]
     [MemberData(nameof(Pipeline))]
     public void Pipelines(string test) => Run("Pipeline", test);

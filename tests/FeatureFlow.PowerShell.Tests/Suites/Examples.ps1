@@ -1,0 +1,38 @@
+# The examples of the pages and of examples/, run as they stand.
+
+Copy-Item -Recurse $Stories (New-Item -ItemType Directory examples)
+New-Item -ItemType Directory my-pack | Out-Null
+Copy-Item -Recurse (Join-Path $Stories saes) my-pack
+"version: 1`nname: my-pack`nsaes:`n  - site: res`n    path: saes/res/layer_{layer}/*/*/params.npz`ndescriptions:`n  - path: said.csv`n    site: res`n    layer: 4" | Set-Content my-pack/pack.yaml
+"index,description`n7,names of animals`n9,the word the" | Set-Content my-pack/said.csv
+
+function Invoke-Examples([string] $Name) {
+    $page = (Get-Content -Raw (Join-Path $Root docs cmdlets "$Name.md")) -replace "`r", ''
+    Get-ChildItem -File | Remove-Item
+    foreach ($example in [regex]::Matches($page, '(?m)^### (.*)\n\n```powershell\n((?:.|\n)*?)```')) {
+        $title, $code = $example.Groups[1].Value, $example.Groups[2].Value
+        $output = @(& ([scriptblock]::Create($code)))
+        Assert-True ($output.Count -gt 0 -or $code -match 'Export-|Clear-') "'$title' gave nothing"
+        "$title`: $($output.Count) objects"
+    }
+}
+
+Test 'Clear-FlowEngine' { Invoke-Examples Clear-FlowEngine }
+Test 'Export-FlowGraph' { Invoke-Examples Export-FlowGraph }
+Test 'Find-FeaturePredecessor' { Invoke-Examples Find-FeaturePredecessor }
+Test 'Find-FeatureSuccessor' { Invoke-Examples Find-FeatureSuccessor }
+Test 'Get-FlowEngine' { Invoke-Examples Get-FlowEngine }
+Test 'Get-Sae' { Invoke-Examples Get-Sae }
+Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
+Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
+
+Test 'examples/pipeline.ps1' {
+    Import-Module $Module
+    $output = & (Join-Path $Root examples pipeline.ps1) -Out traced
+    Assert-True (Test-Path traced/lineage.html)
+    Assert-Equal (512 * 9) @(Import-Csv traced/predecessors.csv).Count
+    Assert-Equal 1 @($output | Where-Object { $_ -is [IO.FileInfo] }).Count
+    Assert-Equal 5 @($output | Where-Object { $_ -is [FeatureFlow.Flow.FlowGraph] }).Count
+    Assert-Equal @(1, 2, 3, 4) ($output | Where-Object Kept -ne $null).Layer
+    $output | Where-Object Kept -ne $null | Out-String
+}
