@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Reflection;
+
+namespace FeatureFlow.Benchmarks;
+
+/// <summary>Starting: the tool's help against a .NET process that does nothing, the module's import against a PowerShell that does nothing.</summary>
+internal sealed class StartupBenchmark : Benchmark
+{
+    public override string Name => "startup";
+
+    public override string Measures => "featureflow --help against a .NET process that does nothing; Import-Module against a PowerShell that does nothing";
+
+    public override IEnumerable<Row> Run(BenchmarkOptions options)
+    {
+        var root = typeof(StartupBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!;
+        var tool = Path.Combine(root, "src", "FeatureFlow.Tools", "bin", "Release", "net10.0", "featureflow.dll");
+        var self = typeof(StartupBenchmark).Assembly.Location;
+        if (File.Exists(tool))
+        {
+            var pack = Path.Combine(root, "examples", "stories260k");
+            var times = Timing.Median(options.Runs, () => Run("dotnet", self, "--nothing"), () => Run("dotnet", tool, "--help"), () => Run("dotnet", tool, "predecessors", "--pack", pack, "--feature", "4/res/40"));
+            yield return new Row("a .NET process that does nothing", times[0] * 1e3, "ms");
+            yield return new Row("featureflow --help", times[1] * 1e3, "ms", "doing nothing", times[0] / times[1]);
+            yield return new Row("featureflow predecessors, one feature of the example", times[2] * 1e3, "ms", "doing nothing", times[0] / times[2]);
+        }
+        else
+        {
+            yield return new Row("featureflow: not built (dotnet build -c Release)", null, "");
+        }
+
+        var module = Path.Combine(root, "output", "FeatureFlow", "FeatureFlow.psd1");
+        if (!File.Exists(module))
+        {
+            yield return new Row("module: not built (dotnet build src/FeatureFlow.PowerShell -c Release)", null, "");
+        }
+        else if (!TryRun("pwsh", "-NoProfile", "-Command", "exit"))
+        {
+            yield return Row.Absent("Import-Module FeatureFlow", "pwsh");
+        }
+        else
+        {
+            var times = Timing.Median(options.Runs, () => Run("pwsh", "-NoProfile", "-Command", "exit"), () => Run("pwsh", "-NoProfile", "-Command", $"Import-Module '{module}'"));
+            yield return new Row("a PowerShell that does nothing", times[0] * 1e3, "ms");
+            yield return new Row("the same with Import-Module FeatureFlow", times[1] * 1e3, "ms", $"import alone: {(times[1] - times[0]) * 1e3:0} ms", times[0] / times[1]);
+        }
+    }
+
+    private static bool TryRun(string program, params string[] args)
+    {
+        try
+        {
+            Run(program, args);
+            return true;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+
+    private static void Run(string program, params string[] args)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        _ = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} {string.Join(' ', args)} ended with {process.ExitCode}");
+    }
+}
