@@ -5,8 +5,6 @@ namespace FeatureFlow.PowerShell;
 /// <summary>Every message of the module itself (FF70xx).</summary>
 internal static class CmdletErrors
 {
-    public const string ExistsCode = "FF7003";
-
     public static Exception NotARange(string text) =>
         Usage("FF7001", $"'{text}' is no number, range or *; write 4, 0-4, or several with commas between them.");
 
@@ -14,7 +12,7 @@ internal static class CmdletErrors
         Usage("FF7002", $"-LayerThreshold {key}: {what}; write @{{ 12 = 0.6 }}, @{{ '0-3' = 0.6, 0.2, 0.1 }} (residual, MLP, attention) or @{{ 12 = @{{ Residual = 0.6; Module = 0.2 }} }}.");
 
     public static Exception Exists(string path) =>
-        Usage(ExistsCode, "The file is there already; use -Force to replace it.", path);
+        Usage("FF7003", "The file is there already; use -Force to replace it.", path);
 
     public static Exception NotAFile(string path, string why, Exception? inner = null) =>
         new FeatureFlowException(FailureKind.Usage, "FF7004", $"'{path}' is no place in the file system: {why}", inner: inner);

@@ -5,7 +5,7 @@ namespace FeatureFlow.PowerShell;
 /// <summary>An SAE as <c>Get-Sae</c> lists it: its place in the pack and what its files say. Flat, so that it can be exported.</summary>
 public sealed record SaeSummary
 {
-    internal SaeSummary(string? pack, SaeInfo info)
+    internal SaeSummary(string? pack, SaeInfo info, SaeReport? report)
     {
         Pack = pack;
         Layer = info.Layer;
@@ -26,6 +26,7 @@ public sealed record SaeSummary
         NeuronpediaId = info.NeuronpediaId;
         Path = info.Path;
         Notes = info.Notes;
+        Report = report;
     }
 
     /// <summary>The pack it was listed from, or null.</summary>
@@ -84,4 +85,13 @@ public sealed record SaeSummary
 
     /// <summary>Remarks.</summary>
     public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Whether the self-check found nothing wrong; null when it was not asked for.</summary>
+    public bool? IsSound => Report?.IsSound;
+
+    /// <summary>What the self-check found wrong.</summary>
+    public IReadOnlyList<string> Problems => Report?.Problems ?? [];
+
+    /// <summary>The self-check: arrays, thresholds, decoder norms; null when it was not asked for.</summary>
+    public SaeReport? Report { get; }
 }

@@ -155,6 +155,34 @@ public sealed class CmdletTests
     }
 
     [Fact]
+    public void WeightsAreReadOnlyToBeChecked()
+    {
+        using var folder = Stories.Described();
+        Assert.All(Shell(folder.Path).Add<GetSaeCommand>(("Pack", ".")).Run().Of<SaeSummary>(), s => Assert.Null(s.IsSound));
+        var sound = Shell(folder.Path).Add<GetSaeCommand>(("Pack", "."), ("Layer", 4), ("Site", "mlp"), ("Check", true)).Run().Of<SaeSummary>().Single();
+        Assert.True(sound.IsSound);
+        Assert.Equal(1, sound.Report!.DecoderNorms!.Median, 1e-3);
+
+        var file = folder.File("res", "layer_3.npz");
+        var bytes = File.ReadAllBytes(file);
+        bytes[bytes.Length / 2] ^= 0xff; // no longer what its checksum says
+        File.WriteAllBytes(file, bytes);
+        var shell = Shell(folder.Path).Add<GetSaeCommand>(("Path", "res/*.npz"), ("Check", true)).Run();
+        Assert.Equal([false, true], shell.Of<SaeSummary>().Select(s => s.IsSound!.Value));
+        Assert.StartsWith(file, Assert.Single(shell.Warnings), StringComparison.Ordinal);
+        Assert.Empty(Shell(folder.Path).Add<GetSaeCommand>(("Path", "res/layer_3.npz")).Run().Errors);
+    }
+
+    [Fact]
+    public void EverySaeFixtureIsListed()
+    {
+        var folders = Directory.GetDirectories(Repository.Fixture("saes"));
+        var shell = Shell().Add<GetSaeCommand>(("LiteralPath", folders)).Run();
+        Assert.Empty(shell.Errors);
+        Assert.Equal(folders.Length, shell.Output.Count);
+    }
+
+    [Fact]
     public void ManyGraphsGoToOneFileOrToAFileEach()
     {
         using var folder = new TempFolder();

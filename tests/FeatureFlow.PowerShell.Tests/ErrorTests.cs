@@ -155,5 +155,8 @@ public sealed class ErrorTests
         using var folder = Stories.Described();
         var shell = Shell(folder.Path).Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", 4), ("Index", "0-9")).Run();
         Assert.Equal("Left out: att at layer 4: the pack has no SAE there.", Assert.Single(shell.Warnings));
+        shell = Shell(folder.Path).Add<NewFlowGraphCommand>(("Pack", "."), ("Layer", 4), ("Index", "0-9")).Run();
+        Assert.Equal(shell.Of<FlowGraph>().SelectMany(g => g.Notes).Distinct().Count(), shell.Warnings.Count);
+        Assert.NotEmpty(shell.Warnings);
     }
 }

@@ -1,10 +1,11 @@
 using System.Collections.ObjectModel;
 using System.Management.Automation;
+using FeatureFlow.Flow;
 using FeatureFlow.Saes;
 
 namespace FeatureFlow.PowerShell;
 
-/// <summary>Get-Sae: the SAEs of a pack, or of files and folders. Reads headers, no weights.</summary>
+/// <summary>Get-Sae: the SAEs of a pack, or of files and folders. Reads headers, and weights only to check them.</summary>
 [Cmdlet(VerbsCommon.Get, "Sae", DefaultParameterSetName = ByPack)]
 [OutputType(typeof(SaeSummary))]
 public sealed class GetSaeCommand : EngineCmdlet
@@ -43,6 +44,12 @@ public sealed class GetSaeCommand : EngineCmdlet
     [ValidateNotNullOrEmpty]
     public string[] LiteralPath { get; set; } = [];
 
+    /// <summary>Looks at the weights too.</summary>
+    [Parameter(HelpMessage = "Read the weights and say what is wrong with them")]
+    public SwitchParameter Check { get; set; }
+
+    private protected override string Activity => Check ? "Checking SAEs" : "Reading SAEs";
+
     private protected override object? Target => ParameterSetName == ByPack ? Pack : null;
 
     private protected override void Begin()
@@ -55,10 +62,10 @@ public sealed class GetSaeCommand : EngineCmdlet
         switch (ParameterSetName)
         {
             case ByPath:
-                foreach (var path in Path) Each(WildcardPattern.ContainsWildcardCharacters(path) ? Matching(path) : [path], path);
+                foreach (var path in Path) OfFiles(WildcardPattern.ContainsWildcardCharacters(path) ? Matching(path) : [path]);
                 break;
             case ByLiteralPath:
-                foreach (var path in LiteralPath) Each([path], path);
+                OfFiles(LiteralPath);
                 break;
             default:
                 OfPack();
@@ -66,36 +73,60 @@ public sealed class GetSaeCommand : EngineCmdlet
         }
     }
 
+    private void OfFiles(IEnumerable<string> paths) => Write(paths.Select(p => (p, Of(p))));
+
     private void OfPack()
     {
         var pack = OpenPack(Pack);
-        foreach (var (layer, site) in SitePlaces.Of(pack.Pack, Layer, Site))
+        Write(SitePlaces.Of(pack.Pack, Layer, Site).Select(p => (Item: $"{p.Layer}/{p.Site.Name()}", Read: Of(pack, p.Layer, p.Site))));
+    }
+
+    // the pack knows better than the file where the SAE belongs
+    private Func<CancellationToken, SaeSummary> Of(OpenedPack pack, int layer, Site site) => cancel =>
+    {
+        if (!Check) return new SaeSummary(pack.Pack.Source, pack.Info(layer, site) with { Layer = layer, Site = site }, null);
+        using var lease = pack.Lease(layer, site);
+        return new SaeSummary(pack.Pack.Source, lease.Sae.Info with { Layer = layer, Site = site }, lease.Sae.Check(FlowEngine.Shared.Tensors, cancel));
+    };
+
+    private Func<CancellationToken, SaeSummary> Of(string path)
+    {
+        var file = FilePath(path); // on the pipeline thread, which alone knows the current location
+        return cancel =>
         {
-            try
-            {
-                // the pack knows better than the file where the SAE belongs
-                WriteObject(new SaeSummary(pack.Pack.Source, Run(_ => pack.Info(layer, site)) with { Layer = layer, Site = site }));
-            }
-            catch (FeatureFlowException e)
-            {
-                WriteFailure(e, pack.Pack.Find(layer, site)?.Path ?? $"{layer}/{site.Name()}");
-            }
+            using var sae = Sae.Open(file);
+            return new SaeSummary(null, sae.Info, Check ? sae.Check(FlowEngine.Shared.Tensors, cancel) : null);
+        };
+    }
+
+    private void Write(IEnumerable<(string Item, Func<CancellationToken, SaeSummary> Read)> saes)
+    {
+        var all = saes.ToList();
+        foreach (var (item, summary, failure) in Stream(cancel => Read(all, cancel)))
+        {
+            if (failure is not null) WriteFailure(failure, item);
+            foreach (var problem in summary?.Problems ?? []) WriteWarning($"{summary!.Path}: {problem}");
+            if (summary is not null) WriteObject(summary);
         }
     }
 
-    private void Each(IEnumerable<string> paths, string typed)
+    private IEnumerable<(string Item, SaeSummary? Summary, FeatureFlowException? Failure)> Read(
+        List<(string Item, Func<CancellationToken, SaeSummary> Read)> saes, CancellationToken cancel)
     {
-        foreach (var path in paths)
+        foreach (var (done, (item, read)) in saes.Index())
         {
+            Progress.Report(new FlowProgress(item, (double)done / saes.Count));
+            (string, SaeSummary?, FeatureFlowException?) result;
             try
             {
-                var file = FilePath(path);
-                WriteObject(new SaeSummary(null, Run(_ => Info(file))));
+                result = (item, read(cancel), null);
             }
             catch (FeatureFlowException e)
             {
-                WriteFailure(e, typed);
+                result = (item, null, e);
             }
+
+            yield return result;
         }
     }
 
@@ -103,11 +134,5 @@ public sealed class GetSaeCommand : EngineCmdlet
     {
         var found = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out _);
         return found.Count > 0 ? found : throw CmdletErrors.NoFile(path);
-    }
-
-    private static SaeInfo Info(string path)
-    {
-        using var sae = Sae.Open(path);
-        return sae.Info;
     }
 }

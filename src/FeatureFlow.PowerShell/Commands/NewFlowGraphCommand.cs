@@ -62,6 +62,11 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
 
     internal override string About(FlowGraph result) => result.Seed;
 
+    private protected override void Remark(FlowGraph result)
+    {
+        foreach (var note in result.Notes) WarnOnce($"Left out: {note}.");
+    }
+
     private protected override void Begin()
     {
         var thresholds = new Thresholds(ResidualThreshold, MlpThreshold ?? ModuleThreshold, AttentionThreshold ?? ModuleThreshold);

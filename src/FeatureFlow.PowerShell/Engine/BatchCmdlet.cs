@@ -33,6 +33,11 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     /// <summary>The feature that a result is about, as <c>layer/site/index</c>.</summary>
     internal abstract string About(T result);
 
+    /// <summary>Something to say about a result before it is written.</summary>
+    private protected virtual void Remark(T result)
+    {
+    }
+
     private protected override void Process()
     {
         foreach (var selection in Selected())
@@ -62,7 +67,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
             foreach (var result in Stream(cancel => Answer(pack, features, cancel)))
             {
                 if (at < 0 || features[at].ToString() != About(result)) at = Array.FindIndex(features, at + 1, f => f.ToString() == About(result));
-                WriteObject(result);
+                Write(result);
             }
         }
         catch (FeatureFlowException e) when (features.Length == 1)
@@ -76,11 +81,17 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
         }
     }
 
+    private void Write(T result)
+    {
+        Remark(result);
+        WriteObject(result);
+    }
+
     private void One(OpenedPack pack, FeatureId feature)
     {
         try
         {
-            foreach (var result in Stream(cancel => Answer(pack, [feature], cancel))) WriteObject(result);
+            foreach (var result in Stream(cancel => Answer(pack, [feature], cancel))) Write(result);
         }
         catch (FeatureFlowException e)
         {

@@ -5,7 +5,7 @@ namespace FeatureFlow.PowerShell;
 /// <summary>Failures as PowerShell shows them: the code is the error id (<c>FF4002,FeatureFlow.PowerShell...</c>), and stays it for ever.</summary>
 internal static class ErrorRecords
 {
-    private static readonly string[] s_notFound = ["FF2051", "FF4001", "FF4002", "FF4003", "FF5010", "FF5012", "FF5014", "FF5022"];
+    private static readonly string[] s_notFound = ["FF2001", "FF2051", "FF3004", "FF4001", "FF4002", "FF4003", "FF5010", "FF5012", "FF5014", "FF5022", "FF7005"];
 
     /// <summary>The record of a failure; <paramref name="target"/> is the item that failed.</summary>
     public static ErrorRecord Of(FeatureFlowException failure, object? target)
@@ -25,7 +25,7 @@ internal static class ErrorRecords
     private static ErrorCategory Category(FeatureFlowException failure) => failure.Kind switch
     {
         _ when s_notFound.Contains(failure.Code) => ErrorCategory.ObjectNotFound,
-        _ when failure.Code == CmdletErrors.ExistsCode => ErrorCategory.ResourceExists,
+        _ when failure.Code == "FF7003" => ErrorCategory.ResourceExists,
         FailureKind.Usage => ErrorCategory.InvalidArgument,
         FailureKind.Input => ErrorCategory.InvalidData,
         FailureKind.Check => ErrorCategory.InvalidResult,
@@ -35,8 +35,9 @@ internal static class ErrorRecords
 
     private static string Action(FeatureFlowException failure) => failure.Kind switch
     {
+        _ when s_notFound.Contains(failure.Code) => $"Get-Sae lists what a pack has; docs/errors.md explains {failure.Code}.",
         FailureKind.Usage => $"Correct the argument or the file it names; docs/errors.md explains {failure.Code}.",
-        FailureKind.Input => $"Check the file with Get-Sae -Path; docs/errors.md explains {failure.Code}.",
+        FailureKind.Input => $"Look at the file with Get-Sae -Path ... -Check; docs/errors.md explains {failure.Code}.",
         FailureKind.Retry => "Run the same command again later; Clear-FlowEngine frees what this session holds.",
         _ => $"docs/errors.md explains {failure.Code}.",
     };
