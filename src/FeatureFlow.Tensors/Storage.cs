@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace FeatureFlow.Tensors;
@@ -21,16 +22,31 @@ public abstract class Storage : IDisposable
 /// </summary>
 public sealed unsafe class HostStorage : Storage
 {
-    private readonly SafeHandle _handle;
-    private readonly byte* _start;
-    private readonly bool _owned;
+    private const int Alignment = 64;
 
-    private HostStorage(SafeHandle handle, byte* start, long byteLength, bool owned)
+    // Memory of our own is a pinned array, so that a span of it keeps it alive; what no array can hold is a native block.
+    private readonly SafeHandle? _handle;
+    private readonly byte* _start;
+    private readonly int _offset;
+    private readonly bool _owned;
+    private byte[]? _array;
+
+    private HostStorage(long byteLength, SafeHandle handle, byte* start, bool owned)
     {
+        ByteLength = byteLength;
         _handle = handle;
         _start = start;
-        ByteLength = byteLength;
         _owned = owned;
+    }
+
+    private HostStorage(int byteLength, byte[] array)
+    {
+        var first = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
+        _offset = (int)((Alignment - ((nint)first % Alignment)) % Alignment);
+        ByteLength = byteLength;
+        _array = array;
+        _start = first + _offset;
+        _owned = true;
     }
 
     /// <inheritdoc/>
@@ -39,35 +55,46 @@ public sealed unsafe class HostStorage : Storage
     /// <summary>New zeroed memory, 64-byte aligned.</summary>
     public static HostStorage Allocate(long byteLength)
     {
-        var handle = new NativeBlock(byteLength);
-        return new HostStorage(handle, handle.Start, byteLength, owned: true);
+        if (byteLength <= Array.MaxLength - Alignment) return new HostStorage((int)byteLength, GC.AllocateArray<byte>((int)byteLength + Alignment, pinned: true));
+        var block = new NativeBlock(byteLength);
+        return new HostStorage(byteLength, block, block.Start, owned: true);
     }
 
     /// <summary>
     /// A window of memory that <paramref name="handle"/> keeps alive (a view of a mapped file). The handle stays its
     /// owner's to dispose; the bytes may be unaligned.
     /// </summary>
-    public static HostStorage Borrow(SafeHandle handle, byte* start, long byteLength) => new(handle, start, byteLength, owned: false);
+    public static HostStorage Borrow(SafeHandle handle, byte* start, long byteLength) => new(byteLength, handle, start, owned: false);
 
     /// <summary>Holds the memory for the time of one operation.</summary>
     /// <exception cref="ObjectDisposedException">The memory was given back.</exception>
     public HostPin Pin()
     {
+        if (_handle is null) return new HostPin(_array ?? throw new ObjectDisposedException(nameof(HostStorage)), _start);
         var held = false;
         _handle.DangerousAddRef(ref held);
         return new HostPin(_handle, _start);
     }
 
+    /// <summary>A span that keeps memory of our own alive; a mapped file, or more than an array holds, must be kept by the caller.</summary>
+    internal Span<T> Span<T>(long byteOffset, int count)
+        where T : unmanaged
+    {
+        if (_array is { } array) return MemoryMarshal.CreateSpan(ref Unsafe.As<byte, T>(ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(array), _offset + (nint)byteOffset)), count);
+        using var pin = Pin();
+        return new Span<T>(pin.Pointer + byteOffset, count);
+    }
+
     /// <inheritdoc/>
     public override void Dispose()
     {
-        if (_owned) _handle.Dispose();
+        if (!_owned) return;
+        _handle?.Dispose();
+        _array = null;
     }
 
     private sealed class NativeBlock : SafeHandle
     {
-        private const nuint Alignment = 64;
-
         private readonly long _pressure;
 
         public NativeBlock(long byteLength)
@@ -97,11 +124,11 @@ public sealed unsafe class HostStorage : Storage
 /// <summary>Keeps host memory in place until disposed.</summary>
 public readonly unsafe ref struct HostPin
 {
-    private readonly SafeHandle _handle;
+    private readonly object _keeper;
 
-    internal HostPin(SafeHandle handle, byte* pointer)
+    internal HostPin(object keeper, byte* pointer)
     {
-        _handle = handle;
+        _keeper = keeper;
         Pointer = pointer;
     }
 
@@ -109,5 +136,9 @@ public readonly unsafe ref struct HostPin
     public byte* Pointer { get; }
 
     /// <summary>Lets go.</summary>
-    public void Dispose() => _handle?.DangerousRelease();
+    public void Dispose()
+    {
+        if (_keeper is SafeHandle handle) handle.DangerousRelease();
+        else GC.KeepAlive(_keeper);
+    }
 }

@@ -101,15 +101,14 @@ public sealed class Tensor : IDisposable
     public HostPin Pin() => Host().Pin();
 
     /// <summary>
-    /// The elements of a contiguous host tensor of up to 2^31 elements. For tensors that the caller owns: a span of a
-    /// mapped file is not protected against the file being closed.
+    /// The elements of a contiguous host tensor of up to 2^31 elements. The span keeps allocated memory alive; a mapped file must
+    /// stay open as long as it is read.
     /// </summary>
     public unsafe Span<T> AsSpan<T>()
         where T : unmanaged
     {
         if (sizeof(T) != DType.Size() || !IsContiguous) throw TensorErrors.NotASpan(DType, typeof(T).Name, IsContiguous);
-        using var pin = Pin();
-        return new Span<T>(pin.Pointer + ByteOffset, checked((int)Count));
+        return Host().Span<T>(ByteOffset, checked((int)Count));
     }
 
     /// <inheritdoc/>
