@@ -98,14 +98,34 @@ public sealed class StreamingTests : IDisposable
     }
 
     [Fact]
-    public void ProgressIsShownSparinglyAndTakenAway()
+    public void LongWorkShowsHowFarItIs()
     {
-        var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", "1-4"), ("Index", Enumerable.Repeat("0-511", 10).ToArray()), ("Top", 1));
+        var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("Layer", "1-4"), ("Index", Enumerable.Repeat("0-511", 500).ToArray()), ("BatchSize", 16));
         var clock = Stopwatch.StartNew();
-        shell.Run();
-        var most = (clock.ElapsedMilliseconds / 200) + 2;
-        Assert.InRange(shell.Progress.Count(p => p.RecordType == System.Management.Automation.ProgressRecordType.Processing), 0, most);
-        if (shell.Progress.Count > 0) Assert.Equal(System.Management.Automation.ProgressRecordType.Completed, shell.Progress[^1].RecordType);
+        shell.OnOutput = _ =>
+        {
+            if (shell.Progress.Count >= 2 || clock.Elapsed.TotalSeconds > 30) shell.Stop();
+        };
+        Assert.Throws<System.Management.Automation.PipelineStoppedException>(() => shell.Run());
+        Assert.InRange(shell.Progress.Count, 2, 2 + (clock.ElapsedMilliseconds / 200));
+        Assert.Matches(@"^\d+ of 1024000 features, ", shell.Progress[0].StatusDescription);
+        Assert.All(shell.Progress, p => Assert.InRange(p.PercentComplete, 0, 99));
+    }
+
+    [Fact]
+    public void NobodyKnowsHowLongAPipelineIs()
+    {
+        var clock = Stopwatch.StartNew();
+        var shell = Shell().Add<FindFeaturePredecessorCommand>(("Pack", "."), ("BatchSize", 16));
+        IEnumerable<object> Endless()
+        {
+            while (shell.Progress.Count == 0 && clock.Elapsed.TotalSeconds < 30) yield return "4/res/40";
+        }
+
+        shell.Run(Endless());
+        Assert.Equal(-1, shell.Progress[0].PercentComplete);
+        Assert.Matches(@"^\d+ features, ", shell.Progress[0].StatusDescription);
+        Assert.Equal(System.Management.Automation.ProgressRecordType.Completed, shell.Progress[^1].RecordType);
     }
 
     [Fact]

@@ -28,10 +28,10 @@ public abstract class FindMatchCommand : BatchCmdlet<FeatureMatch>
     /// <summary>Which search.</summary>
     internal abstract Search Find { get; }
 
-    internal sealed override IEnumerable<FeatureMatch> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, CancellationToken cancel)
+    internal sealed override IEnumerable<FeatureMatch> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel)
     {
         var notes = new List<string>();
-        foreach (var match in Find(pack, features, Top, _among, Progress, notes, cancel)) yield return match;
+        foreach (var match in Find(pack, features, Top, _among, progress, notes, cancel)) yield return match;
         lock (_notes) _notes.AddRange(notes);
     }
 

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using FeatureFlow.Flow;
+using FeatureFlow.Saes;
 
 namespace FeatureFlow.PowerShell;
 
@@ -28,8 +29,11 @@ public sealed class GetSaeFeatureCommand : FeatureCmdlet
 
     private protected override void Process()
     {
-        foreach (var selection in Selected())
+        var selected = Selected().ToList();
+        foreach (var (done, selection) in selected.Index())
         {
+            Progress.Report(new FlowProgress($"{selection.Layer}/{selection.Site.Name()}", (double)done / selected.Count));
+
             // looked up before anything is read: a search through descriptions touches no weights of other features
             var chosen = _patterns.Length == 0 ? selection : selection with { Indices = [.. selection.Features.Where(f => IsDescribed(selection.Pack, f)).Select(f => f.Index)] };
             if (chosen.Indices.Count == 0) continue;
@@ -39,11 +43,11 @@ public sealed class GetSaeFeatureCommand : FeatureCmdlet
             }
             catch (FeatureFlowException e)
             {
-                WriteFailure(e, $"{chosen.Layer}/{Saes.Sites.Name(chosen.Site)}");
+                WriteFailure(e, $"{chosen.Layer}/{chosen.Site.Name()}");
             }
         }
     }
 
-    private bool IsDescribed(OpenedPack pack, Saes.FeatureId feature) =>
+    private bool IsDescribed(OpenedPack pack, FeatureId feature) =>
         pack.Descriptions.Of(feature).Any(d => _patterns.Any(p => p.IsMatch(d.Text)));
 }

@@ -57,8 +57,8 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
 
     private protected override string Activity => "Building flow graphs";
 
-    internal override IEnumerable<FlowGraph> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, CancellationToken cancel) =>
-        FlowGraphBuilder.BuildMany(pack, features, _options, Progress, cancel);
+    internal override IEnumerable<FlowGraph> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel) =>
+        FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel);
 
     internal override string About(FlowGraph result) => result.Seed;
 

@@ -21,6 +21,8 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     private OpenedPack? _pack;
     private long _since;
     private int _size = 1;
+    private int _done;
+    private int? _total;
 
     /// <summary>Most features answered together.</summary>
     [Parameter(HelpMessage = "Most features answered together; 1 answers each before the next is taken")]
@@ -28,7 +30,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     public int BatchSize { get; set; } = 256;
 
     /// <summary>The results of features of one pack, in their order, one feature after the other.</summary>
-    internal abstract IEnumerable<T> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, CancellationToken cancel);
+    internal abstract IEnumerable<T> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel);
 
     /// <summary>The feature that a result is about, as <c>layer/site/index</c>.</summary>
     internal abstract string About(T result);
@@ -40,7 +42,9 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
 
     private protected override void Process()
     {
-        foreach (var selection in Selected())
+        var selected = Selected().ToList();
+        _total = MyInvocation.ExpectingInput ? null : selected.Sum(s => s.Indices.Count); // nobody knows what else will come
+        foreach (var selection in selected)
         {
             if (_pack != selection.Pack) Flush();
             _pack = selection.Pack;
@@ -64,7 +68,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
         var at = -1; // the feature whose results are being written
         try
         {
-            foreach (var result in Stream(cancel => Answer(pack, features, cancel)))
+            foreach (var result in Stream(cancel => Answer(pack, features, new BatchProgress(Progress, _done, features.Length, _total), cancel)))
             {
                 if (at < 0 || features[at].ToString() != About(result)) at = Array.FindIndex(features, at + 1, f => f.ToString() == About(result));
                 Write(result);
@@ -79,6 +83,8 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
             // one of them fails: one by one, so that the others are answered and the failure names its feature
             foreach (var feature in features[(at + 1)..]) One(pack, feature);
         }
+
+        _done += features.Length;
     }
 
     private void Write(T result)
@@ -91,11 +97,19 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     {
         try
         {
-            foreach (var result in Stream(cancel => Answer(pack, [feature], cancel))) Write(result);
+            foreach (var result in Stream(cancel => Answer(pack, [feature], Progress, cancel))) Write(result);
         }
         catch (FeatureFlowException e)
         {
             WriteFailure(e, feature);
         }
+    }
+
+    /// <summary>Progress of a batch as progress of them all; without a share where nobody knows how many there are.</summary>
+    private sealed class BatchProgress(IProgress<FlowProgress> all, int done, int count, int? total) : IProgress<FlowProgress>
+    {
+        public void Report(FlowProgress value) => all.Report(total is { } t
+            ? new FlowProgress($"{done} of {t} features, {value.Stage}", (done + (value.Done * count)) / t)
+            : new FlowProgress($"{done} features, {value.Stage}", -1));
     }
 }

@@ -56,17 +56,7 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Results of engine work, as they come.</summary>
-    private protected IEnumerable<T> Stream<T>(Func<CancellationToken, IEnumerable<T>> work)
-    {
-        try
-        {
-            foreach (var result in Beside.Stream(work, Feed.Show, _stop.Token)) yield return result;
-        }
-        finally
-        {
-            if (!_stop.IsCancellationRequested) Feed.End();
-        }
-    }
+    private protected IEnumerable<T> Stream<T>(Func<CancellationToken, IEnumerable<T>> work) => Beside.Stream(work, Feed.Show, _stop.Token);
 
     /// <summary>One result of engine work.</summary>
     private protected T Run<T>(Func<CancellationToken, T> work) => Beside.Run(work, Feed.Show, _stop.Token);
@@ -119,7 +109,11 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
     protected sealed override void ProcessRecord() => Guard(Process, terminating: false);
 
     /// <summary>Calls <see cref="End"/>.</summary>
-    protected sealed override void EndProcessing() => Guard(End, terminating: false);
+    protected sealed override void EndProcessing()
+    {
+        Guard(End, terminating: false);
+        Feed.End();
+    }
 
     /// <summary>Before the first item; a failure here ends the call.</summary>
     private protected virtual void Begin()

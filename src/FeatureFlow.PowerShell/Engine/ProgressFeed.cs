@@ -10,7 +10,7 @@ internal sealed class ProgressFeed(int activityId, string activity, Action<Progr
     private const int EveryMs = 200;
     private readonly Lock _lock = new();
     private FlowProgress? _latest;
-    private long _begun = clock.GetTimestamp();
+    private readonly long _begun = clock.GetTimestamp();
     private long? _shown;
 
     /// <summary>From any thread.</summary>
@@ -28,15 +28,13 @@ internal sealed class ProgressFeed(int activityId, string activity, Action<Progr
         lock (_lock) (latest, _latest) = (_latest, null);
         if (latest is not { } progress) return;
         _shown = clock.GetTimestamp();
-        write(new ProgressRecord(activityId, activity, progress.Stage) { PercentComplete = (int)Math.Clamp(100 * progress.Done, 0, 100) });
+        write(new ProgressRecord(activityId, activity, progress.Stage) { PercentComplete = progress.Done < 0 ? -1 : (int)Math.Min(100 * progress.Done, 100) });
     }
 
-    /// <summary>On the pipeline thread: takes the bar away, and begins anew.</summary>
+    /// <summary>On the pipeline thread: takes the bar away.</summary>
     public void End()
     {
         if (_shown is not null) write(new ProgressRecord(activityId, activity, "done") { RecordType = ProgressRecordType.Completed });
         _shown = null;
-        _begun = clock.GetTimestamp();
-        lock (_lock) _latest = null;
     }
 }

@@ -58,6 +58,8 @@ public abstract class PSCmdlet : Cmdlet
 
 public sealed class InvocationInfo
 {
+    public bool ExpectingInput { get; internal set; }
+
     public Dictionary<string, object?> BoundParameters { get; } = new(StringComparer.OrdinalIgnoreCase);
 }
 

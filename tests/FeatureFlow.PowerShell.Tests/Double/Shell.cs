@@ -56,6 +56,7 @@ internal sealed class Shell(string folder)
     {
         try
         {
+            foreach (var (place, stage) in _stages.Index()) stage.Cmdlet.MyInvocation.ExpectingInput = place > 0 || input.Length > 0;
             foreach (var stage in _stages) stage.Cmdlet.RunBegin();
             if (input.Length == 0) Feed(0, null);
             else foreach (var value in input[0]) Feed(0, value);

@@ -67,6 +67,17 @@ Test 'features as text, by position and by pipeline' {
     Assert-Equal @('4/res/40', '3/mlp/2') ('4/res/40', '3/mlp/2' | New-FlowGraph $Stories).Seed
 }
 
+Test 'features as objects' {
+    $features = Get-SaeFeature $Stories -Layer 3 -Site mlp -Index 7, 9
+    Assert-Equal @('3/mlp/7', '3/mlp/9') (New-FlowGraph $Stories -Feature $features).Seed
+    Assert-Equal @('3/mlp/7', '3/mlp/9') ($features | New-FlowGraph -Pack $Stories).Seed
+}
+
+Test 'nodes of a graph' {
+    $graph = New-FlowGraph $Stories 4/res/40 -ResidualThreshold 0.3
+    Assert-Equal $graph.Nodes.Id ($graph.Nodes | Get-SaeFeature -Pack $Stories).Feature
+}
+
 Test 'ranges, lists and wildcards' {
     Assert-Equal 30 @(Get-SaeFeature $Stories -Layer 0-4 -Site m*, res -Index 0, 500-501).Count
     Assert-Equal 2 @(Get-SaeFeature $Stories -Layer (3..4) -Site res -Index 7).Count
