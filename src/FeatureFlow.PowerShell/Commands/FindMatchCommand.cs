@@ -7,7 +7,7 @@ namespace FeatureFlow.PowerShell;
 /// <summary>What the two searches share.</summary>
 public abstract class FindMatchCommand : BatchCmdlet<FeatureMatch>
 {
-    private readonly List<string> _notes = [];
+    private readonly List<(OpenedPack Pack, List<string> Notes)> _notes = [];
     private Site[]? _among;
 
     /// <summary>Matches per site.</summary>
@@ -32,7 +32,7 @@ public abstract class FindMatchCommand : BatchCmdlet<FeatureMatch>
     {
         var notes = new List<string>();
         foreach (var match in Find(pack, features, Top, _among, progress, notes, cancel)) yield return match;
-        lock (_notes) _notes.AddRange(notes);
+        lock (_notes) _notes.Add((pack, notes));
     }
 
     internal sealed override string About(FeatureMatch result) => result.Feature;
@@ -46,6 +46,6 @@ public abstract class FindMatchCommand : BatchCmdlet<FeatureMatch>
     private protected override void End()
     {
         base.End();
-        foreach (var note in _notes.Distinct()) WarnOnce($"Left out: {note}.");
+        foreach (var (pack, notes) in _notes) LeftOut(pack, notes);
     }
 }

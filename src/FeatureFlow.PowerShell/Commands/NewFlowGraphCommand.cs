@@ -62,10 +62,7 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
 
     internal override string About(FlowGraph result) => result.Seed;
 
-    private protected override void Remark(FlowGraph result)
-    {
-        foreach (var note in result.Notes) WarnOnce($"Left out: {note}.");
-    }
+    internal override void Remark(OpenedPack pack, FlowGraph result) => LeftOut(pack, result.Notes);
 
     private protected override void Begin()
     {

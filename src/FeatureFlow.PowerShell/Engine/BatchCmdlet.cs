@@ -36,7 +36,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     internal abstract string About(T result);
 
     /// <summary>Something to say about a result before it is written.</summary>
-    private protected virtual void Remark(T result)
+    internal virtual void Remark(OpenedPack pack, T result)
     {
     }
 
@@ -71,7 +71,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
             foreach (var result in Stream(cancel => Answer(pack, features, new BatchProgress(Progress, _done, features.Length, _total), cancel)))
             {
                 if (at < 0 || features[at].ToString() != About(result)) at = Array.FindIndex(features, at + 1, f => f.ToString() == About(result));
-                Write(result);
+                Write(pack, result);
             }
         }
         catch (FeatureFlowException e) when (features.Length == 1)
@@ -87,9 +87,9 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
         _done += features.Length;
     }
 
-    private void Write(T result)
+    private void Write(OpenedPack pack, T result)
     {
-        Remark(result);
+        Remark(pack, result);
         WriteObject(result);
     }
 
@@ -97,7 +97,7 @@ public abstract class BatchCmdlet<T> : FeatureCmdlet
     {
         try
         {
-            foreach (var result in Stream(cancel => Answer(pack, [feature], Progress, cancel))) Write(result);
+            foreach (var result in Stream(cancel => Answer(pack, [feature], Progress, cancel))) Write(pack, result);
         }
         catch (FeatureFlowException e)
         {

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using FeatureFlow.Experiments;
 using FeatureFlow.Flow;
+using FeatureFlow.Saes;
 
 namespace FeatureFlow.PowerShell;
 
@@ -53,6 +54,16 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
     private protected void WarnOnce(string text)
     {
         if (_warned.Add(text)) WriteWarning(text);
+    }
+
+    /// <summary>Says what was left out. That a pack has nothing at all at a site surprises nobody, and is for those who ask.</summary>
+    internal void LeftOut(OpenedPack pack, IEnumerable<string> notes)
+    {
+        foreach (var note in notes)
+        {
+            if (pack.Pack.SitesPresent.Any(s => note.StartsWith(s.Name() + " ", StringComparison.Ordinal))) WarnOnce($"Left out: {note}.");
+            else if (_warned.Add(note)) WriteVerbose($"Left out: {note}.");
+        }
     }
 
     /// <summary>Results of engine work, as they come.</summary>
