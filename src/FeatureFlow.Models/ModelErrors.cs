@@ -48,6 +48,9 @@ internal static class ModelErrors
         Input("FF2027", $"{what} Pickles are never read, for loading one can run any program. Convert it once in Python: "
             + "import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in torch.load('FILE.pt', weights_only=True).items()}, 'FILE.safetensors')", path);
 
+    public static Exception ObjectArray(string path, string array, string type) =>
+        Input("FF2028", $"Array '{array}' is an array of Python objects ({type}): its data is a pickle, which is never read, for loading one can run any program. Write the file with plain numbers, as numpy.savez does with float32 arrays.", path);
+
     public static Exception CannotWrite(string path, Exception why) =>
         new FeatureFlowException(why is UnauthorizedAccessException ? FailureKind.Usage : FailureKind.Retry, "FF2030", $"The file cannot be written: {why.Message}", path, inner: why);
 

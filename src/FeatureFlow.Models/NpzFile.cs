@@ -70,7 +70,7 @@ public sealed class NpzFile : TensorFile
         var header = ReadHeader(member, name);
         if (header.IsObject)
         {
-            AddUnreadable(name, ModelErrors.Pickle(Path, $"Array '{name}' is an array of Python objects ({header.Descr}): its data is a pickle."));
+            AddUnreadable(name, ModelErrors.ObjectArray(Path, name, header.Descr));
             return;
         }
 

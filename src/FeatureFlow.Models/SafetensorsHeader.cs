@@ -156,11 +156,17 @@ internal sealed record SafetensorsHeader(long DataStart, IReadOnlyDictionary<str
 
         void CheckLayout(List<SafetensorsEntry> tensors, long dataLength)
         {
+            // an overlap leaves a hole elsewhere: tell the cause before the consequence
+            List<SafetensorsEntry> ordered = [.. tensors.OrderBy(t => t.Begin).ThenBy(t => t.End)];
+            foreach (var (first, second) in ordered.Zip(ordered.Skip(1)))
+            {
+                if (second.Begin < first.End) throw Bad($"'{first.Name}' [{first.Begin}, {first.End}] and '{second.Name}' [{second.Begin}, {second.End}] overlap in its data.");
+            }
+
             long at = 0;
             SafetensorsEntry? before = null;
-            foreach (var t in tensors.OrderBy(t => t.Begin).ThenBy(t => t.End))
+            foreach (var t in ordered)
             {
-                if (t.Begin < at) throw Bad($"'{before!.Name}' [{before.Begin}, {before.End}] and '{t.Name}' [{t.Begin}, {t.End}] overlap in its data.");
                 if (t.Begin > at) throw Bad($"bytes {at} to {t.Begin} of its data, before '{t.Name}', belong to no array.");
                 (at, before) = (t.End, t);
             }

@@ -63,11 +63,11 @@ public abstract class TensorFile : IDisposable
     public bool Contains(string name) => _arrays.ContainsKey(name) || _unreadable.ContainsKey(name);
 
     /// <summary>Type and shape of an array.</summary>
-    /// <exception cref="FeatureFlowException">FF2005: not there; FF2006 or FF2027: not readable.</exception>
+    /// <exception cref="FeatureFlowException">FF2005: not there; FF2006 or FF2028: not readable.</exception>
     public TensorEntry Entry(string name) => Array(name).Entry;
 
     /// <summary>A view of an array in its stored type. An npz array is verified (CRC-32) on first use.</summary>
-    /// <exception cref="FeatureFlowException">FF2005: not there; FF2006 or FF2027: not readable; FF2026: damaged.</exception>
+    /// <exception cref="FeatureFlowException">FF2005: not there; FF2006 or FF2028: not readable; FF2026: damaged.</exception>
     public Tensor Get(string name)
     {
         var array = Array(name);

@@ -9,6 +9,7 @@ internal static partial class HookNames
     public static (Site? Site, int? Layer) Parse(string? hook, bool transcoder = false)
     {
         if (hook is null) return (null, null);
+        if (hook == "hook_embed") return (Site.ResPre, 0);
         var match = Layer().Match(hook);
         int? layer = match.Success && int.TryParse(match.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : null;
         if (transcoder) return (Site.Tc, layer);

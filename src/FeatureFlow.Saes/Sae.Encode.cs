@@ -41,6 +41,8 @@ public sealed partial class Sae
                 case SaeArchitecture.GroupMax: engine.GroupMaxActivation(z, Info.K!.Value, z); break;
                 default: throw new InvalidOperationException(Info.Architecture.ToString());
             }
+
+            if (_activationScale_F.Value is { } scale) engine.ScaleColumns(z, scale, z);
         });
     }
 

@@ -20,6 +20,7 @@ public sealed partial class Sae : IDisposable
     private readonly Lazy<Tensor?> _threshold_F;
     private readonly Lazy<Tensor?> _magnitudeScale_F;
     private readonly Lazy<Tensor?> _magnitudeBias_F;
+    private readonly Lazy<Tensor?> _activationScale_F;
 
     private Sae(SaeParts parts, SaeFiles files)
     {
@@ -34,6 +35,7 @@ public sealed partial class Sae : IDisposable
         _threshold_F = new(() => Make(parts.Threshold));
         _magnitudeScale_F = new(() => Make(parts.Magnitude?.Scale));
         _magnitudeBias_F = new(() => Make(parts.Magnitude?.Bias));
+        _activationScale_F = new(() => Make(parts.ActivationScale));
 
         static Tensor? Make(Func<double[]>? values) => values is null ? null : HostValues.ToTensor(values());
     }
@@ -63,7 +65,8 @@ public sealed partial class Sae : IDisposable
     public Tensor DecoderBias_D => Open(_decoderBias_D.Value);
 
     /// <summary>
-    /// Opens the SAE of a file or folder, its format told by content (docs/formats.md). A folder may also hold exactly one SAE further down.
+    /// Opens the SAE of a file or folder, its format told by content (docs/formats.md). A folder may also hold exactly one SAE further down,
+    /// or exactly one of the site and layer that are given.
     /// </summary>
     /// <param name="path">File or folder.</param>
     /// <param name="site">Where it reads, when known better than the files say.</param>
@@ -71,7 +74,7 @@ public sealed partial class Sae : IDisposable
     /// <exception cref="FeatureFlowException">FF20xx, FF30xx: missing, damaged, of no known format, or not what it says it is.</exception>
     public static Sae Open(string path, Site? site = null, int? layer = null)
     {
-        var (format, files) = SaeFormats.Find(path);
+        var (format, files) = SaeFormats.Find(path, site, layer);
         try
         {
             var parts = format.Read(files);

@@ -33,7 +33,10 @@ internal sealed class SaeFiles : IDisposable
     /// <summary>Every array that the SAE is made of, in the order the reader took them.</summary>
     public IReadOnlyList<(TensorFile File, string Name)> Arrays => _arrays;
 
-    /// <summary>True when the place has such a file (slashes lead into folders), and it, its configuration or nothing particular was asked for.</summary>
+    /// <summary>True when nothing particular was asked for, or one of these files.</summary>
+    public bool Asks(params ReadOnlySpan<string> names) => File is null || names.Contains(File);
+
+    /// <summary>True when the place has such a file; slashes lead into folders.</summary>
     public bool Has(string name) => System.IO.File.Exists(At(name));
 
     /// <summary>The full path of a name in the folder.</summary>
@@ -79,6 +82,12 @@ internal sealed class SaeFiles : IDisposable
         };
     }
 
+    /// <summary>Remarks on arrays that no reader took.</summary>
+    public IEnumerable<string> Unused(TensorFile file, params IReadOnlyCollection<string> known) =>
+        file.Entries.Select(e => e.Name).Concat(file.Unreadable)
+            .Where(name => !known.Contains(name) && !_arrays.Contains((file, name)))
+            .Select(name => $"array '{name}' is not used");
+
     /// <summary>Extents of a matrix, for readers that learn d and F from it.</summary>
     /// <exception cref="FeatureFlowException">FF3010: not a matrix; FF2005: not there.</exception>
     public static (int Rows, int Columns) Extents(TensorFile file, string name)
@@ -103,24 +112,6 @@ internal sealed class SaeFiles : IDisposable
     {
         var scan = file.Scan(name);
         return scan.NonFinite == 0 ? file.Get(name) : throw SaeErrors.NonFinite(file.Path, name, file.Entry(name), scan);
-    }
-
-    /// <summary>Adds a remark for every array of a file that the SAE is not made of.</summary>
-    public void NoteUnused(TensorFile file, List<string> notes, params ReadOnlySpan<string> known)
-    {
-        foreach (var name in file.Entries.Select(e => e.Name).Concat(file.Unreadable))
-        {
-            if (!known.Contains(name) && !_arrays.Exists(a => a.File == file && a.Name == name)) notes.Add($"array '{name}' is not used");
-        }
-    }
-
-    /// <summary>The L2 norms of the rows of a matrix; a zero row counts as 1, for it is divided by.</summary>
-    public static double[] RowNorms(WeightMatrix matrix_FD)
-    {
-        var view_FD = matrix_FD.View;
-        using var norm_F = Tensor.Allocate(DType.F32, view_FD.Shape[0]);
-        CpuEngine.Shared.RowNorms(view_FD, norm_F);
-        return [.. HostValues.ToDoubles(norm_F).Select(n => n > 0 ? n : 1)];
     }
 
     public void Dispose()

@@ -22,29 +22,30 @@ internal static class SaeFormats
     private static readonly ISaeFormat[] All =
     [
         new GemmaScopeFormat(),
-        new GemmaScope2Format(),
-        new LlamascopiumFormat(),
         new SaeLensFormat(),
-        new LlamaScopeFormat(),
         new SparsifyFormat(),
+        new LlamaScopeFormat(),
+        new LlamascopiumFormat(),
+        new GemmaScope2Format(),
         new CircuitTracerFormat(),
         new DictionaryLearningFormat(),
-        new PickleFormat(),
     ];
 
-    public static (ISaeFormat Format, SaeFiles Files) Find(string path)
+    public static (ISaeFormat Format, SaeFiles Files) Find(string path, Site? site, int? layer)
     {
         var full = Path.GetFullPath(path);
-        if (File.Exists(full)) return Match(full) ?? throw SaeErrors.NotAnSaeFile(full);
+        if (File.Exists(full)) return Pickles.IsPickle(full) ? throw Pickles.Refusal(full) : Match(full) ?? throw SaeErrors.NotAnSaeFile(full);
         if (!Directory.Exists(full)) throw SaeErrors.Missing(full);
         if (Match(full) is { } here) return here;
         var below = new List<string>();
         Search(full, Depth, below);
+        if (below.Count > 1 && (site ?? (object?)layer) is not null) below = Narrow(below, site, layer) ?? below;
         return below.Count switch
         {
             1 => Match(below[0])!.Value,
-            0 => throw SaeErrors.NoSae(full, Directory.EnumerateFileSystemEntries(full).Select(Path.GetFileName).Order(StringComparer.Ordinal)!),
-            _ => throw SaeErrors.SeveralSaes(full, [.. below.Select(p => Path.GetRelativePath(full, p))]),
+            > 1 => throw SaeErrors.SeveralSaes(full, [.. below.Select(p => Path.GetRelativePath(full, p))]),
+            _ when Pickles.Find(full, Depth) is { } pickle => throw Pickles.Refusal(pickle),
+            _ => throw SaeErrors.NoSae(full, Directory.EnumerateFileSystemEntries(full).Select(Path.GetFileName).Order(StringComparer.Ordinal)!),
         };
     }
 
@@ -67,6 +68,7 @@ internal static class SaeFormats
 
     private static void Search(string folder, int depth, List<string> found)
     {
+        found.AddRange(CircuitTracerFormat.FilesOf(folder));
         foreach (var child in Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal))
         {
             if (Match(child) is { } match)
@@ -79,5 +81,20 @@ internal static class SaeFormats
                 Search(child, depth - 1, found);
             }
         }
+    }
+
+    // among several, the one at the site and layer that were asked for; null when that does not settle it
+    private static List<string>? Narrow(List<string> found, Site? site, int? layer)
+    {
+        var fitting = found.FindAll(path =>
+        {
+            var (format, files) = Match(path)!.Value;
+            using (files)
+            {
+                var info = format.Read(files).Info;
+                return (site is null || info.Site == site) && (layer is null || info.Layer == layer);
+            }
+        });
+        return fitting.Count == 1 ? fitting : null;
     }
 }

@@ -41,6 +41,9 @@ internal sealed record SaeParts
     /// <summary>[F], factor and bias of the magnitude path of gated SAEs.</summary>
     public (Func<double[]> Scale, Func<double[]> Bias)? Magnitude { get; init; }
 
+    /// <summary>[F], positive factors of activations, for projects that select in another frame than they report; one when null.</summary>
+    public Func<double[]>? ActivationScale { get; init; }
+
     /// <summary>[F], log10 of the firing rate that the release measured.</summary>
     public Func<double[]>? LogSparsity { get; init; }
 }
@@ -68,6 +71,14 @@ internal sealed class WeightMatrix(TensorFile file, string name, bool transposed
                 return _view ??= Make();
             }
         }
+    }
+
+    /// <summary>The L2 norm of every row, summed in float64.</summary>
+    public double[] RowNorms()
+    {
+        using var norm_N = Tensor.Allocate(DType.F32, View.Shape[0]);
+        CpuEngine.Shared.RowNorms(View, norm_N);
+        return HostValues.ToDoubles(norm_N);
     }
 
     public void Dispose() => _copy?.Dispose();

@@ -18,14 +18,17 @@ internal static class Parity
         return (z.AsSpan<float>().ToArray(), recon.AsSpan<float>().ToArray());
     }
 
-    public static void Check(Sae sae, string expectedFile)
+    /// <summary>The differences found, both within the tolerance.</summary>
+    public static (double Z, double Recon) Check(Sae sae, string expectedFile)
     {
         using var expected = SafetensorsFile.Open(expectedFile);
         var (z, recon) = Run(sae, expected.Get("h"));
         var wantedZ = expected.Get("z").AsSpan<float>().ToArray();
         Assert.Equal(wantedZ.Select(v => v != 0), z.Select(v => v != 0));
-        Assert.InRange(Difference(wantedZ, z), 0, Tolerance);
-        Assert.InRange(Difference(expected.Get("recon").AsSpan<float>().ToArray(), recon), 0, Tolerance);
+        var found = (Z: Difference(wantedZ, z), Recon: Difference(expected.Get("recon").AsSpan<float>().ToArray(), recon));
+        Assert.InRange(found.Z, 0, Tolerance);
+        Assert.InRange(found.Recon, 0, Tolerance);
+        return found;
     }
 
     /// <summary>max|a − b| / max|a|.</summary>

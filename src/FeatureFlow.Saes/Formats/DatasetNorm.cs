@@ -1,21 +1,35 @@
+using FeatureFlow.Models;
+
 namespace FeatureFlow.Saes.Formats;
 
-/// <summary>
-/// What Llama Scope and Llamascopium fold into an SAE that was trained on inputs of mean norm √d: s_in = √d/norm_in, s_out = √d/norm_out;
-/// b_enc/s_in, b_dec/s_out, W_dec·s_in/s_out. Raw inputs go in, raw outputs come out.
-/// </summary>
-internal sealed record DatasetNorm(double In, double Out)
+/// <summary>The factors √d/norm that inputs and outputs were scaled by in training (Llama Scope, Llamascopium); one where nothing was scaled.</summary>
+internal readonly record struct DatasetNorm(double In, double Out)
 {
-    public static DatasetNorm None { get; } = new(1, 1);
+    /// <summary>True when the configuration says that a dataset-wide norm was used.</summary>
+    /// <exception cref="FeatureFlowException">FF3015: a norm of each token or batch.</exception>
+    public static bool IsUsed(JsonConfig config) => (config.Text("norm_activation") ?? "none") switch
+    {
+        "dataset-wise" => true,
+        "none" or "inference" => false,
+        var other => throw SaeErrors.Unsupported(config.Path, "norm_activation", other, "dataset-wise, inference and none are known."),
+    };
 
-    /// <summary>Factor of every row of W_dec.</summary>
-    public double Decoder => In / Out;
+    /// <summary>From <c>dataset_average_activation_norm</c> {in, out} of a configuration.</summary>
+    public static DatasetNorm Read(JsonConfig config, int d)
+    {
+        if (!IsUsed(config)) return new DatasetNorm(1, 1);
+        const string Key = "dataset_average_activation_norm";
+        var norms = config.Object(Key);
+        if (norms is null) config.Need((string?)null, Key);
+        var into = norms!.Need(norms.Number("in"), "in");
+        return Of(config.Path, Key, into, norms.Number("out") ?? into, d);
+    }
 
-    public static DatasetNorm Of(int d, double normIn, double normOut) => new(Math.Sqrt(d) / normIn, Math.Sqrt(d) / normOut);
-
-    public Func<double[]>? EncoderBias(Func<double[]>? stored) => Divided(stored, In);
-
-    public Func<double[]>? DecoderBias(Func<double[]>? stored) => Divided(stored, Out);
-
-    private static Func<double[]>? Divided(Func<double[]>? stored, double by) => stored is null || by == 1 ? stored : () => [.. stored().Select(b => b / by)];
+    /// <summary>From the two norms.</summary>
+    public static DatasetNorm Of(string path, string key, double into, double outOf, int d)
+    {
+        if (!(into > 0)) throw SaeErrors.NotPositive(path, key, 0, into);
+        if (!(outOf > 0)) throw SaeErrors.NotPositive(path, key, 1, outOf);
+        return new DatasetNorm(Math.Sqrt(d) / into, Math.Sqrt(d) / outOf);
+    }
 }

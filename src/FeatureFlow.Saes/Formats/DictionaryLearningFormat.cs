@@ -3,96 +3,152 @@ using FeatureFlow.Models;
 namespace FeatureFlow.Saes.Formats;
 
 /// <summary>
-/// dictionary_learning without its pickle: <c>ae.safetensors</c> (converted from ae.pt, the same names) + <c>config.json</c> with <c>trainer</c>. The class of
-/// dictionary decides: AutoEncoder, GatedAutoEncoder, JumpReluAutoEncoder, AutoEncoderTopK, BatchTopKSAE.
+/// dictionary_learning, its state saved as safetensors: <c>ae.safetensors</c>, and <c>config.json</c> whose trainer.dict_class says how it computes.
+/// (The project itself writes <c>ae.pt</c>, a pickle, which is refused with the line of Python that converts it.)
 /// </summary>
 internal sealed class DictionaryLearningFormat : ISaeFormat
 {
-    private const string Configuration = "config.json";
-    private const string Weights = "ae.safetensors";
+    private const string ConfigName = "config.json", WeightsName = "ae.safetensors";
 
-    public bool Matches(SaeFiles files) => files.File is null or Configuration or Weights && files.Has(Weights) && files.Has(Configuration);
+    public bool Matches(SaeFiles files)
+    {
+        if (files.Has(WeightsName) && files.Asks(ConfigName, WeightsName)) return true;
+        if (files.File?.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) != true) return false;
+        var file = files.Tensors(files.File);
+        return (file.Contains("encoder.weight") && file.Contains("decoder.weight")) || (file.Contains("W_enc") && file.Contains("W_dec"));
+    }
 
     public SaeParts Read(SaeFiles files)
     {
-        var cfg = files.Config(Configuration);
-        var trainer = cfg.Object("trainer") ?? cfg;
-        var file = files.Tensors(Weights);
-        var kind = trainer.Text("dict_class") ?? "AutoEncoder";
-        var linear = file.Contains("encoder.weight");
-        var (encoderName, decoderName) = linear ? ("encoder.weight", "decoder.weight") : ("W_enc", "W_dec");
-        foreach (var name in new[] { encoderName, decoderName })
-        {
-            if (!file.Contains(name)) throw SaeErrors.MissingArray(file.Path, name, file.Entries.Select(e => e.Name));
-        }
-
-        var (rows, columns) = SaeFiles.Extents(file, encoderName);
-        var (d, f) = linear ? (columns, rows) : (rows, columns);
-        foreach (var (key, actual) in new[] { ("activation_dim", d), ("dict_size", f) })
-        {
-            if (trainer.Int(key) is { } says && says != actual) throw SaeErrors.Mismatch(cfg.Path, "trainer." + key, says, $"'{encoderName}' in {Weights} is {file.Entry(encoderName)}");
-        }
-
-        var notes = new List<string>();
-        var scalar = file.Contains("threshold") && file.Entry("threshold").Shape.All(n => n == 1);
-        var threshold = file.Contains("threshold") ? files.Vector(file, "threshold", f, scalar: true) : null;
-        var (architecture, bias, encoderBias, subtract) = kind switch
-        {
-            "AutoEncoder" => (SaeArchitecture.Relu, "bias", "encoder.bias", true),
-            "AutoEncoderNew" => (SaeArchitecture.Relu, "decoder.bias", "encoder.bias", false),
-            "GatedAutoEncoder" => (SaeArchitecture.Gated, "decoder_bias", "gate_bias", true),
-            "JumpReluAutoEncoder" => (SaeArchitecture.JumpRelu, "b_dec", "b_enc", trainer.Flag("apply_b_dec_to_input") ?? false),
-            "AutoEncoderTopK" => (SaeArchitecture.TopK, "b_dec", "encoder.bias", true),
-            "BatchTopKSAE" or "MatryoshkaBatchTopKSAE" => (SaeArchitecture.JumpRelu, "b_dec", linear ? "encoder.bias" : "b_enc", true),
-            _ => throw SaeErrors.Unsupported(cfg.Path, "trainer.dict_class", kind, "AutoEncoder, AutoEncoderNew, GatedAutoEncoder, JumpReluAutoEncoder, AutoEncoderTopK and BatchTopKSAE are."),
-        };
-        if (architecture == SaeArchitecture.JumpRelu && threshold is null) throw SaeErrors.MissingArray(file.Path, "threshold", file.Entries.Select(e => e.Name));
-        int? k = null;
-        if (architecture == SaeArchitecture.TopK)
-        {
-            k = trainer.Int("k") ?? (file.Contains("k") ? (int)SaeFiles.Scalar(file, "k") : trainer.Need((int?)null, "k"));
-            if (threshold is not null && scalar) notes.Add("the threshold fitted for inference is not used: the k largest are taken");
-        }
-
-        var decoderBias = files.Vector(file, bias, d);
-        var (site, layer) = Place(trainer);
+        var file = files.Tensors(files.File is null or ConfigName ? WeightsName : files.File);
+        var trainer = files.Has(ConfigName) ? files.Config(ConfigName).Object("trainer") : null;
+        var kind = trainer?.Text("dict_class") ?? Guess(file);
+        var isLinear = file.Contains("encoder.weight");
+        string encoder = Need(isLinear ? "encoder.weight" : "W_enc"), decoder = Need(isLinear ? "decoder.weight" : "W_dec");
+        var (rows, columns) = SaeFiles.Extents(file, encoder);
+        var (d, f) = isLinear ? (columns, rows) : (rows, columns);
+        Check("activation_dim", d);
+        Check("dict_size", f);
+        var wDec_FD = files.Matrix(file, decoder, f, d, isLinear);
+        var place = Place(trainer, files.Folder);
         var parts = new SaeParts
         {
             Info = new SaeInfo
             {
                 Path = files.Path,
                 Format = "dictionary-learning",
-                Architecture = architecture,
+                Architecture = SaeArchitecture.Relu,
                 InputWidth = d,
                 OutputWidth = d,
                 FeatureCount = f,
-                K = k,
-                Site = site,
-                Layer = layer,
-                ApplyBDecToInput = subtract,
-                ModelName = trainer.Text("lm_name"),
-                HookName = trainer.Text("submodule_name"),
-                WeightType = file.Entry(decoderName).DType,
-                Notes = notes,
+                Site = place.Site,
+                Layer = place.Layer,
+                ModelName = trainer?.Text("lm_name"),
+                HookName = trainer?.Text("submodule_name"),
+                WeightType = file.Entry(decoder).DType,
             },
-            EncoderWeights = files.Matrix(file, encoderName, d, f, transposed: linear),
-            DecoderWeights = files.Matrix(file, decoderName, f, d, transposed: linear),
-            EncoderBias = files.Vector(file, encoderBias, f),
-            DecoderBias = decoderBias,
-            InputBias = subtract ? decoderBias : null,
-            Threshold = architecture == SaeArchitecture.JumpRelu ? threshold : null,
-            Magnitude = architecture == SaeArchitecture.Gated ? (Exponential(files.Vector(file, "r_mag", f)), files.Vector(file, "mag_bias", f)) : null,
+            EncoderWeights = files.Matrix(file, encoder, d, f, isLinear),
+            DecoderWeights = wDec_FD,
         };
-        files.NoteUnused(file, notes, "k", "threshold");
-        return parts;
+        parts = kind switch
+        {
+            "AutoEncoder" => Subtracting(Biased(parts, "encoder.bias"), "bias"),
+            "AutoEncoderNew" => Biased(parts, "encoder.bias") with { DecoderBias = Vector("decoder.bias", d) },
+            "GatedAutoEncoder" => Gated(parts),
+            "JumpReluAutoEncoder" => JumpRelu(parts),
+            "AutoEncoderTopK" => TopK(Subtracting(Biased(parts, "encoder.bias"), "b_dec")),
+            "BatchTopKSAE" => Thresholded(Subtracting(Biased(parts, "encoder.bias"), "b_dec")),
+            "MatryoshkaBatchTopKSAE" => Thresholded(Subtracting(Biased(parts, isLinear ? "encoder.bias" : "b_enc"), "b_dec")),
+            _ => throw SaeErrors.Unsupported(trainer?.Path ?? file.Path, "trainer.dict_class", kind, "AutoEncoder, AutoEncoderNew, GatedAutoEncoder, JumpReluAutoEncoder, AutoEncoderTopK, BatchTopKSAE and MatryoshkaBatchTopKSAE are known."),
+        };
+        return parts with { Info = parts.Info with { Notes = [.. files.Unused(file, "k", "threshold", "group_sizes")] } };
+
+        string Need(string name) => file.Contains(name) ? name : throw SaeErrors.MissingArray(file.Path, name, file.Entries.Select(e => e.Name));
+
+        Func<double[]> Vector(string name, int length, bool scalar = false) => files.Vector(file, Need(name), length, scalar);
+
+        void Check(string key, int actual)
+        {
+            if (trainer?.Int(key) is { } says && says != actual) throw SaeErrors.Mismatch(trainer.Path, "trainer." + key, says, $"'{encoder}' of the weights is {file.Entry(encoder)}");
+        }
+
+        SaeParts Biased(SaeParts p, string name) => p with { EncoderBias = Vector(name, f) };
+
+        SaeParts Subtracting(SaeParts p, string name)
+        {
+            var bias = Vector(name, d);
+            return p with { InputBias = bias, DecoderBias = bias, Info = p.Info with { ApplyBDecToInput = true } };
+        }
+
+        // both report activations times the decoder's norm
+        SaeParts Gated(SaeParts p)
+        {
+            var norms = new DecoderNorms(wDec_FD);
+            var rate = Vector("r_mag", f);
+            return Subtracting(p, "decoder_bias") with
+            {
+                Info = p.Info with { Architecture = SaeArchitecture.Gated, ApplyBDecToInput = true },
+                EncoderBias = Vector("gate_bias", f),
+                Magnitude = (norms.Times(() => [.. rate().Select(Math.Exp)])!, norms.Times(Vector("mag_bias", f))!),
+                DecoderScale = () => norms.Inverse(),
+            };
+        }
+
+        SaeParts JumpRelu(SaeParts p)
+        {
+            var norms = new DecoderNorms(wDec_FD);
+            return p with
+            {
+                Info = p.Info with { Architecture = SaeArchitecture.JumpRelu },
+                EncoderBias = norms.Times(Vector("b_enc", f)),
+                EncoderScale = norms.Values,
+                Threshold = norms.Times(Vector("threshold", f)),
+                DecoderBias = Vector("b_dec", d),
+                DecoderScale = () => norms.Inverse(),
+            };
+        }
+
+        SaeParts TopK(SaeParts p)
+        {
+            var k = trainer?.Int("k") ?? (int)Math.Clamp(SaeFiles.Scalar(file, Need("k")), 0, int.MaxValue);
+            if (k <= 0 || k > f) throw SaeErrors.Mismatch(file.Path, "k", k, $"there are {f} features");
+            return p with { Info = p.Info with { Architecture = SaeArchitecture.TopK, K = k } };
+        }
+
+        // chosen over a whole batch in training, by this one number afterwards
+        SaeParts Thresholded(SaeParts p) => p with { Info = p.Info with { Architecture = SaeArchitecture.JumpRelu }, Threshold = Vector("threshold", f, scalar: true) };
     }
 
-    private static (Site?, int?) Place(JsonConfig trainer)
+    // without a configuration: the arrays say, but for one case
+    private static string Guess(TensorFile file)
     {
-        var name = trainer.Text("submodule_name") ?? "resid_post";
-        Site? site = name.StartsWith("resid", StringComparison.Ordinal) ? Site.Res : name.StartsWith("mlp", StringComparison.Ordinal) ? Site.Mlp : name.StartsWith("att", StringComparison.Ordinal) ? Site.Att : null;
-        return (site, trainer.Int("layer"));
+        if (file.Contains("r_mag")) return "GatedAutoEncoder";
+        if (file.Contains("group_sizes")) return "MatryoshkaBatchTopKSAE";
+        if (file.Contains("bias")) return "AutoEncoder";
+        if (file.Contains("decoder.bias")) return "AutoEncoderNew";
+        if (file.Contains("W_enc") && file.Contains("threshold")) return "JumpReluAutoEncoder";
+        if (file.Contains("b_dec") && file.Contains("k") && !file.Contains("threshold")) return "AutoEncoderTopK";
+        throw SaeErrors.MissingFile(file.Path, $"The arrays alone do not say how this SAE computes; put its {ConfigName} (trainer.dict_class) or, for SAELens, cfg.json beside it.");
     }
 
-    private static Func<double[]> Exponential(Func<double[]> values) => () => [.. values().Select(Math.Exp)];
+    // resid_post_layer_5, mlp_out_layer3/10_32768: as the project's own scripts and releases name them
+    private static (Site? Site, int? Layer) Place(JsonConfig? trainer, string folder)
+    {
+        Site? site = null;
+        int? layer = trainer?.Int("layer");
+        foreach (var name in folder.Replace('\\', '/').Split('/').TakeLast(4).Append(trainer?.Text("submodule_name") ?? ""))
+        {
+            layer ??= HookNames.Parse(name.Replace("layer", "_layer", StringComparison.Ordinal)).Layer;
+            site = name switch
+            {
+                _ when name.Contains("resid_post", StringComparison.Ordinal) || name.Contains("resid_out", StringComparison.Ordinal) => Site.Res,
+                _ when name.Contains("mlp_out", StringComparison.Ordinal) => Site.Mlp,
+                _ when name.Contains("attn_out", StringComparison.Ordinal) => Site.Att,
+                "embed" => Site.ResPre,
+                _ => site,
+            };
+        }
+
+        return (site, layer);
+    }
 }

@@ -1,38 +1,35 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using FeatureFlow.Models;
 
 namespace FeatureFlow.Saes.Formats;
 
 /// <summary>
-/// Gemma Scope 2: <c>config.json</c> with <c>architecture: jump_relu</c> + <c>params.safetensors</c> with w_enc [d,F], w_dec [F,d], b_enc, b_dec, threshold,
-/// in folders such as <c>resid_post/layer_5_width_16k_l0_small</c>. Attention SAEs read the attention output at the model's width.
+/// Gemma Scope 2: <c>params.safetensors</c> with w_enc [d,F], w_dec [F,d_out], b_enc, b_dec, threshold and perhaps affine_skip_connection [d,d_out], beside
+/// <c>config.json</c>. z = pre where pre > θ; transcoders with the affine part add h·A.
 /// </summary>
 internal sealed partial class GemmaScope2Format : ISaeFormat
 {
-    private const string Configuration = "config.json";
-    private const string Weights = "params.safetensors";
-    private const string Skip = "affine_skip_connection";
+    private const string ConfigName = "config.json", WeightsName = "params.safetensors", Skip = "affine_skip_connection";
 
-    public bool Matches(SaeFiles files) => files.File is null or Configuration or Weights && files.Has(Weights) && files.Has(Configuration);
+    public bool Matches(SaeFiles files) => files.Asks(ConfigName, WeightsName) && files.Has(WeightsName);
 
     public SaeParts Read(SaeFiles files)
     {
-        var cfg = files.Config(Configuration);
-        var file = files.Tensors(Weights);
-        if ((cfg.Text("architecture") ?? "jump_relu") is var name and not ("jump_relu" or "jumprelu")) throw SaeErrors.Unsupported(cfg.Path, "architecture", name, "jump_relu is.");
-        foreach (var array in new[] { "w_enc", "w_dec", "b_enc", "b_dec", "threshold" })
-        {
-            if (!file.Contains(array)) throw SaeErrors.MissingArray(file.Path, array, file.Entries.Select(e => e.Name));
-        }
+        var file = files.Tensors(WeightsName);
+        var config = files.Has(ConfigName) ? files.Config(ConfigName) : null;
+        if (config?.Text("architecture") is { } architecture and not ("jump_relu" or "jumprelu")) throw SaeErrors.Unsupported(config.Path, "architecture", architecture, "jump_relu is known.");
+        string encoder = Find(file, "w_enc"), decoder = Find(file, "w_dec"), bias = Find(file, "b_enc"), decoderBias = Find(file, "b_dec"), threshold = Find(file, "threshold");
+        if (file.Entry(decoder).Shape.Length == 3) throw SaeErrors.Unsupported(file.Path, "shape of " + decoder, file.Entry(decoder).ToString(), "cross-layer transcoders and crosscoders write to several layers; an SAE here has one output.");
+        var (d, f) = SaeFiles.Extents(file, encoder);
+        var output = file.Entry(decoder).Shape is [_, > 0] shape && shape[0] == f ? shape[1] : d;
+        if (config?.Kind("width") == JsonValueKind.Number && config.Int("width") is { } width && width != f) throw SaeErrors.Mismatch(config.Path, "width", width, $"'{encoder}' of the weights is {file.Entry(encoder)}");
 
-        if (file.Entry("w_dec").Shape.Length == 3) throw SaeErrors.Unsupported(cfg.Path, "w_dec", file.Entry("w_dec").ToString(), "a cross-layer transcoder writes to several layers, so its features have no one direction.");
-        var (d, f) = SaeFiles.Extents(file, "w_enc");
-        var output = SaeFiles.Extents(file, "w_dec").Columns;
-        string? hook = cfg.Text("hf_hook_point_in"), hookOut = cfg.Text("hf_hook_point_out");
-        var folder = files.Folder.Replace('\\', '/');
-        var transcoder = output != d || folder.Contains("/transcoder", StringComparison.Ordinal) || (hook is not null && hookOut is not null && hook != hookOut);
-        var (site, layer) = Place(folder, hook, transcoder);
-        var notes = new List<string>();
+        var (from, to) = (config?.Text("hf_hook_point_in"), config?.Text("hf_hook_point_out"));
+        var folders = files.Folder.Replace('\\', '/').Split('/');
+        var transcodes = output != d || file.Contains(Skip) || (from is not null && to is not null ? from != to : folders.Any(p => p.StartsWith("transcoder", StringComparison.Ordinal)));
+        var (site, layer) = HookNames.Parse(from, transcodes);
         var parts = new SaeParts
         {
             Info = new SaeInfo
@@ -43,44 +40,52 @@ internal sealed partial class GemmaScope2Format : ISaeFormat
                 InputWidth = d,
                 OutputWidth = output,
                 FeatureCount = f,
-                Site = site,
-                Layer = layer,
-                IsTranscoder = transcoder,
-                ModelName = cfg.Text("model_name"),
-                HookName = hook,
-                WeightType = file.Entry("w_dec").DType,
-                Notes = notes,
+                Site = SiteOf(folders) ?? site,
+                Layer = layer ?? LayerOf(folders),
+                IsTranscoder = transcodes,
+                DeclaredL0 = config?.Kind("l0") == JsonValueKind.Number ? config.Number("l0") : null,
+                ModelName = config?.Text("model_name"),
+                HookName = from,
+                WeightType = file.Entry(decoder).DType,
             },
-            EncoderWeights = files.Matrix(file, "w_enc", d, f),
-            DecoderWeights = files.Matrix(file, "w_dec", f, output),
-
-            // stored so that the input stands left of it: seen the other way round
+            EncoderWeights = files.Matrix(file, encoder, d, f),
+            DecoderWeights = files.Matrix(file, decoder, f, output),
             SkipWeights = file.Contains(Skip) ? files.Matrix(file, Skip, output, d, transposed: true) : null,
-            EncoderBias = files.Vector(file, "b_enc", f),
-            DecoderBias = files.Vector(file, "b_dec", output),
-            Threshold = files.Vector(file, "threshold", f, scalar: true),
+            EncoderBias = files.Vector(file, bias, f),
+            DecoderBias = files.Vector(file, decoderBias, output),
+            Threshold = files.Vector(file, threshold, f),
         };
-        files.NoteUnused(file, notes);
-        return parts;
+        return parts with { Info = parts.Info with { Notes = [.. files.Unused(file)] } };
     }
 
-    private static (Site?, int?) Place(string folder, string? hook, bool transcoder)
+    private static string Find(TensorFile file, string name)
     {
-        var layer = LayerPart().Match(folder) is { Success: true } l ? int.Parse(l.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : HookNames.Parse(hook).Layer;
-        if (transcoder) return (Site.Tc, layer);
-        Site? site = SitePart().Match(folder).Groups[1].Value switch
-        {
-            "resid_post" => Site.Res,
-            "attn_out" => Site.Att,
-            "mlp_out" => Site.Mlp,
-            _ => HookNames.Parse(hook).Site,
-        };
-        return (site, layer);
+        if (file.Contains(name)) return name;
+        var other = name.Replace('w', 'W');
+        return file.Contains(other) ? other : throw SaeErrors.MissingArray(file.Path, name, file.Entries.Select(e => e.Name).Concat(file.Unreadable));
     }
 
-    [GeneratedRegex(@"/layer_(\d{1,4})_width_[^/]*$")]
-    private static partial Regex LayerPart();
+    // the folders of the release name the site more plainly than module names do: attn_out is the block's output at model width
+    private static Site? SiteOf(string[] folders)
+    {
+        Site? site = null;
+        foreach (var folder in folders)
+        {
+            site = folder.EndsWith("_all", StringComparison.Ordinal) ? Named(folder[..^4]) : Named(folder);
+            if (site is not null) break;
+        }
 
-    [GeneratedRegex(@"/(resid_post|attn_out|mlp_out)(?:_all)?/[^/]*$")]
-    private static partial Regex SitePart();
+        return site;
+
+        static Site? Named(string folder) => folder switch { "resid_post" => Site.Res, "attn_out" => Site.Att, "mlp_out" => Site.Mlp, "transcoder" => Site.Tc, _ => null };
+    }
+
+    private static int? LayerOf(string[] folders)
+    {
+        var match = folders.Select(f => LayerFolder().Match(f)).FirstOrDefault(m => m.Success);
+        return match is null ? null : int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"^layer_(\d{1,4})_width_")]
+    private static partial Regex LayerFolder();
 }

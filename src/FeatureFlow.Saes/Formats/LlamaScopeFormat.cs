@@ -1,55 +1,48 @@
 using FeatureFlow.Models;
-using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Saes.Formats;
 
 /// <summary>
-/// Llama Scope: <c>hyperparams.json</c> + <c>checkpoints/final.safetensors</c> with encoder.weight [F,d], decoder.weight [d,F]. Data set norms
-/// are folded, then the decoder norms if the SAE was trained with them; the threshold is one number, in the frame of the result.
+/// Llama Scope: <c>hyperparams.json</c> and <c>checkpoints/final.safetensors</c> with encoder.weight [F,d], encoder.bias, decoder.weight [d,F], decoder.bias.
+/// Trained on inputs scaled to norm √d; here everything is in the frame of raw inputs, as the project's own loader leaves it: with
+/// s = √d/norm, b_enc/s_in, b_dec/s_out, W_dec·s_in/s_out, then the norm n of decoder rows moved into the encoder, and only then θ compared.
 /// </summary>
 internal sealed class LlamaScopeFormat : ISaeFormat
 {
-    private const string Configuration = "hyperparams.json";
-    private const string InFolder = "checkpoints/final.safetensors";
-    private const string Beside = "final.safetensors";
+    private const string ConfigName = "hyperparams.json";
+    private static readonly string[] s_weights = ["checkpoints/final.safetensors", "final.safetensors", "checkpoints/pruned.safetensors", "pruned.safetensors"];
 
-    // one of its files may be asked for by name, too
-    public bool Matches(SaeFiles files) => files.File is null or Configuration && files.Has(Configuration) && (files.Has(InFolder) || files.Has(Beside));
+    public bool Matches(SaeFiles files) => files.Asks(ConfigName, "final.safetensors", "pruned.safetensors") && (files.Has(ConfigName) || (files.Has("../" + ConfigName) && (files.Has("final.safetensors") || files.Has("pruned.safetensors"))));
 
     public SaeParts Read(SaeFiles files)
     {
-        var cfg = files.Config(Configuration);
-        var file = files.Tensors(files.Has(InFolder) ? InFolder : Beside);
-        if (cfg.Flag("use_glu_encoder") == true) throw SaeErrors.Unsupported(cfg.Path, "use_glu_encoder", "true", "an encoder with a second, gating matrix has no single direction per feature.");
-        foreach (var name in new[] { "encoder.weight", "encoder.bias", "decoder.weight" })
+        var config = files.Config(files.Has(ConfigName) ? ConfigName : "../" + ConfigName);
+        var asked = files.File is { } name && name != ConfigName ? name : Array.Find(s_weights, files.Has);
+        var file = files.Tensors(asked ?? throw SaeErrors.MissingFile(files.Folder, $"{ConfigName} is here, but checkpoints/final.safetensors is not."));
+        foreach (var array in new[] { "encoder.weight", "encoder.bias", "decoder.weight" })
         {
-            if (!file.Contains(name)) throw SaeErrors.MissingArray(file.Path, name, file.Entries.Select(e => e.Name));
+            if (!file.Contains(array)) throw SaeErrors.MissingArray(file.Path, array, file.Entries.Select(e => e.Name));
         }
 
         var (f, d) = SaeFiles.Extents(file, "encoder.weight");
-        Check(cfg, "d_model", d, file);
-        Check(cfg, "d_sae", f, file);
-        var notes = new List<string>();
-        var norm = Norm(cfg, d);
-        var (architecture, k, threshold) = Activation(cfg);
-        var decoder = files.Matrix(file, "decoder.weight", f, d, transposed: true);
-        var bias = norm.EncoderBias(files.Vector(file, "encoder.bias", f))!;
-        var decoderBias = file.Contains("decoder.bias") && cfg.Flag("use_decoder_bias") != false ? norm.DecoderBias(files.Vector(file, "decoder.bias", d)) : null;
-        Func<double[]>? encoderScale = null, decoderScale = norm.Decoder == 1 ? null : () => [.. Enumerable.Repeat(norm.Decoder, f)];
-        if (cfg.Flag("sparsity_include_decoder_norm") == true)
-        {
-            // n_i = ‖W_dec,i‖·s_in/s_out goes from the decoder into the encoder
-            var norms = new Lazy<double[]>(() => [.. SaeFiles.RowNorms(decoder).Select(n => n * norm.Decoder)]);
-            var stored = bias;
-            encoderScale = () => norms.Value;
-            decoderScale = () => [.. norms.Value.Select(n => norm.Decoder / n)];
-            bias = () => [.. stored().Zip(norms.Value, (b, n) => b * n)];
-        }
+        Check("d_model", config.Int("d_model"), d);
+        Check("d_sae", config.Int("d_sae"), f);
+        if (config.Flag("use_glu_encoder") == true) throw SaeErrors.Unsupported(config.Path, "use_glu_encoder", "true", "encoders with a gated linear unit are not.");
 
-        string? hook = cfg.Text("hook_point_in"), hookOut = cfg.Text("hook_point_out");
-        var transcoder = hookOut is not null && hook is not null && hookOut != hook;
-        var (site, layer) = HookNames.Parse(hook, transcoder);
-        files.NoteUnused(file, notes);
+        var scale = DatasetNorm.Read(config, d);
+        var (architecture, k, threshold) = Activation(config, f, out var note);
+        List<string> notes = note is null ? [] : [note];
+        var wEnc_DF = files.Matrix(file, "encoder.weight", d, f, transposed: true);
+        var wDec_FD = files.Matrix(file, "decoder.weight", f, d, transposed: true);
+        var norms = config.Flag("sparsity_include_decoder_norm") == true ? new DecoderNorms(wDec_FD, scale.In / scale.Out) : null;
+        var bias = Times(files.Vector(file, "encoder.bias", f), 1 / scale.In);
+        var hasBias = config.Flag("use_decoder_bias") ?? file.Contains("decoder.bias");
+        var decoderBias = hasBias ? Times(files.Vector(file, "decoder.bias", d), 1 / scale.Out) : null;
+        var subtracts = decoderBias is not null && config.Flag("apply_decoder_bias_to_pre_encoder") == true;
+        notes.AddRange(files.Unused(file));
+        var (from, to) = (config.Text("hook_point_in"), config.Text("hook_point_out"));
+        var transcodes = from is not null && to is not null && from != to;
+        var (site, layer) = HookNames.Parse(from, transcodes);
         return new SaeParts
         {
             Info = new SaeInfo
@@ -63,55 +56,58 @@ internal sealed class LlamaScopeFormat : ISaeFormat
                 K = k,
                 Site = site,
                 Layer = layer,
-                IsTranscoder = transcoder,
-                ApplyBDecToInput = cfg.Flag("apply_decoder_bias_to_pre_encoder") == true,
-                HookName = hook,
+                IsTranscoder = transcodes,
+                ApplyBDecToInput = subtracts,
+                HookName = from,
+                ModelName = ModelOf(files.Path),
                 WeightType = file.Entry("decoder.weight").DType,
                 Notes = notes,
             },
-            EncoderWeights = files.Matrix(file, "encoder.weight", d, f, transposed: true),
-            DecoderWeights = decoder,
-            EncoderBias = bias,
+            EncoderWeights = wEnc_DF,
+            DecoderWeights = wDec_FD,
+            EncoderBias = norms is null ? bias : norms.Times(bias),
             DecoderBias = decoderBias,
-            InputBias = cfg.Flag("apply_decoder_bias_to_pre_encoder") == true ? decoderBias : null,
-            EncoderScale = encoderScale,
-            DecoderScale = decoderScale,
-            Threshold = threshold is { } t ? () => [.. Enumerable.Repeat(t, f)] : null,
+            InputBias = subtracts ? decoderBias : null,
+            EncoderScale = norms is null ? null : norms.Values,
+            DecoderScale = norms is not null ? () => norms.Inverse(scale.In / scale.Out) : scale.In == scale.Out ? null : () => Constant(f, scale.In / scale.Out),
+            Threshold = threshold is { } theta ? () => Constant(f, theta) : null,
         };
-    }
 
-    // a topk configuration with a positive threshold is meant to run as jumprelu
-    private static (SaeArchitecture, int? K, double? Threshold) Activation(JsonConfig cfg)
-    {
-        var threshold = cfg.Number("jump_relu_threshold");
-        return cfg.Text("act_fn") switch
+        void Check(string key, int? says, int actual)
         {
-            "jumprelu" => (SaeArchitecture.JumpRelu, null, cfg.Need(threshold, "jump_relu_threshold")),
-            "topk" when threshold > 0 => (SaeArchitecture.JumpRelu, null, threshold),
-            "topk" => (SaeArchitecture.TopK, cfg.Need(cfg.Int("top_k"), "top_k"), null),
-            "relu" => (SaeArchitecture.Relu, null, null),
-            var other => throw SaeErrors.Unsupported(cfg.Path, "act_fn", other ?? "null", "jumprelu, topk and relu are."),
-        };
-    }
-
-    private static DatasetNorm Norm(JsonConfig cfg, int d)
-    {
-        const string Key = "dataset_average_activation_norm";
-        switch (cfg.Text("norm_activation"))
-        {
-            case "dataset-wise":
-                var norms = cfg.Object(Key);
-                return DatasetNorm.Of(d, Positive(cfg, norms?.Number("in"), Key + ".in"), Positive(cfg, norms?.Number("out"), Key + ".out"));
-            case null or "inference": return DatasetNorm.None;
-            case var other: throw SaeErrors.Unsupported(cfg.Path, "norm_activation", other, "dataset-wise and inference are.");
+            if (says is { } n && n != actual) throw SaeErrors.Mismatch(config.Path, key, n, $"'encoder.weight' of the weights is {file.Entry("encoder.weight")}");
         }
     }
 
-    private static double Positive(JsonConfig cfg, double? value, string key) =>
-        cfg.Need(value, key) is > 0 and var n ? n : throw SaeErrors.Unsupported(cfg.Path, key, $"{value}", "it must be positive.");
-
-    private static void Check(JsonConfig cfg, string key, int actual, TensorFile file)
+    private static (SaeArchitecture Architecture, int? K, double? Threshold) Activation(JsonConfig config, int f, out string? note)
     {
-        if (cfg.Int(key) is { } says && says != actual) throw SaeErrors.Mismatch(cfg.Path, key, says, $"'encoder.weight' in {Path.GetFileName(file.Path)} is {file.Entry("encoder.weight")}");
+        var activation = config.Need(config.Text("act_fn"), "act_fn");
+        var threshold = config.Number("jump_relu_threshold");
+        note = null;
+        switch (activation)
+        {
+            case "jumprelu":
+                return (SaeArchitecture.JumpRelu, null, Positive(config.Need(threshold, "jump_relu_threshold")));
+            case "topk" when threshold > 0:
+                note = "act_fn says topk, but a threshold is given: run as jumprelu, as the project means it for inference";
+                return (SaeArchitecture.JumpRelu, null, threshold);
+            case "topk":
+                var k = config.Need(config.Int("top_k"), "top_k");
+                return k > 0 && k <= f ? (SaeArchitecture.TopK, k, null) : throw SaeErrors.Mismatch(config.Path, "top_k", k, $"there are {f} features");
+            case "relu":
+                return (SaeArchitecture.Relu, null, null);
+            default:
+                throw SaeErrors.Unsupported(config.Path, "act_fn", activation, "relu, jumprelu and topk are known.");
+        }
+
+        // the project keeps every pre > θ: below zero that would be negative activations
+        double Positive(double theta) => theta >= 0 ? theta : throw SaeErrors.NotPositive(config.Path, "jump_relu_threshold", 0, theta);
     }
+
+    // Llama3_1-8B-Base-L15R-8x is what the folder is called when it comes from the hub
+    private static string? ModelOf(string path) => path.Contains("Llama3_1-8B-Base-L", StringComparison.Ordinal) ? "meta-llama/Llama-3.1-8B" : null;
+
+    private static Func<double[]> Times(Func<double[]> values, double factor) => factor == 1 ? values : () => [.. values().Select(v => v * factor)];
+
+    private static double[] Constant(int n, double value) => [.. Enumerable.Repeat(value, n)];
 }

@@ -3,46 +3,38 @@ using FeatureFlow.Models;
 namespace FeatureFlow.Saes.Formats;
 
 /// <summary>
-/// EleutherAI sparsify: <c>{hookpoint}/cfg.json</c> + <c>sae.safetensors</c> with encoder.weight [F,d], encoder.bias, W_dec [F,d], b_dec, W_skip. ReLU,
-/// then the k largest, or the largest of each of k groups; b_dec is subtracted from the input unless it transcodes.
+/// sparsify: a folder named after its hook (<c>layers.5.mlp</c>) with <c>cfg.json</c> and <c>sae.safetensors</c>: encoder.weight [F,d], encoder.bias,
+/// W_dec [F,d_out], b_dec, W_skip [d_out,d]. x = h − b_dec unless it transcodes; ReLU, then the k largest or the largest of each of k groups.
 /// </summary>
 internal sealed class SparsifyFormat : ISaeFormat
 {
-    private const string Configuration = "cfg.json";
-    private const string Weights = "sae.safetensors";
+    private const string ConfigName = "cfg.json", WeightsName = "sae.safetensors";
 
-    public bool Matches(SaeFiles files) => files.File is null or Configuration or Weights && files.Has(Weights) && files.Has(Configuration);
+    public bool Matches(SaeFiles files) => files.Asks(ConfigName, WeightsName) && files.Has(ConfigName) && files.Has(WeightsName);
 
     public SaeParts Read(SaeFiles files)
     {
-        var cfg = files.Config(Configuration);
-        var file = files.Tensors(Weights);
+        var config = files.Config(ConfigName);
+        var file = files.Tensors(WeightsName);
         foreach (var name in new[] { "encoder.weight", "encoder.bias", "W_dec", "b_dec" })
         {
             if (!file.Contains(name)) throw SaeErrors.MissingArray(file.Path, name, file.Entries.Select(e => e.Name));
         }
 
         var (f, d) = SaeFiles.Extents(file, "encoder.weight");
-        if (cfg.Int("d_in") is { } says && says != d) throw SaeErrors.Mismatch(cfg.Path, "d_in", says, $"'encoder.weight' in {Weights} is {file.Entry("encoder.weight")}");
-        var declared = cfg.Int("num_latents") is > 0 and var n ? n : d * (cfg.Int("expansion_factor") ?? f / d);
-        if (declared != f) throw SaeErrors.Mismatch(cfg.Path, cfg.Int("num_latents") is > 0 ? "num_latents" : "expansion_factor", declared, $"'encoder.weight' in {Weights} is {file.Entry("encoder.weight")}");
-        if (cfg.Flag("signed") == true) throw SaeErrors.Unsupported(cfg.Path, "signed", "true", "features with negative activations are no features here.");
-        var architecture = cfg.Text("activation") switch
-        {
-            null or "topk" => SaeArchitecture.TopK,
-            "groupmax" => SaeArchitecture.GroupMax,
-            var other => throw SaeErrors.Unsupported(cfg.Path, "activation", other, "topk and groupmax are."),
-        };
-        var k = cfg.Int("k") ?? 32; // the project's default
-        if (k < 1 || k > f || (architecture == SaeArchitecture.GroupMax && f % k != 0)) throw SaeErrors.Unsupported(cfg.Path, "k", $"{k}", $"{f} features do not give that many{(architecture == SaeArchitecture.GroupMax ? " equal groups" : "")}.");
+        var transcodes = config.Flag("transcode") ?? false;
+        var output = transcodes && file.Entry("W_dec").Shape is [_, > 0] shape ? shape[1] : d;
+        Check("d_in", config.Int("d_in"), d);
+        Check("num_latents", config.Int("num_latents") is > 0 and var latents ? latents : config.Int("expansion_factor") * d, f);
+        var (architecture, k) = Activation(config, f);
+        if (config.Flag("signed") == true) throw SaeErrors.Unsupported(config.Path, "signed", "true", "activations here are never negative.");
+        var skips = config.Flag("skip_connection") ?? false;
+        if (skips && !file.Contains("W_skip")) throw SaeErrors.MissingArray(file.Path, "W_skip", file.Entries.Select(e => e.Name));
 
-        var transcode = cfg.Flag("transcode") == true;
-        var skip = cfg.Flag("skip_connection") == true;
-        if (skip && !file.Contains("W_skip")) throw SaeErrors.MissingArray(file.Path, "W_skip", file.Entries.Select(e => e.Name));
         var hook = Path.GetFileName(files.Folder);
-        var (site, layer) = HookNames.Parse(hook, transcode);
-        var notes = new List<string>();
-        var decoderBias = files.Vector(file, "b_dec", d);
+        var (site, layer) = HookNames.Parse(hook, transcodes);
+        if (layer is null) (site, hook) = (null, null);
+        var decoderBias = files.Vector(file, "b_dec", output);
         var parts = new SaeParts
         {
             Info = new SaeInfo
@@ -51,25 +43,42 @@ internal sealed class SparsifyFormat : ISaeFormat
                 Format = "sparsify",
                 Architecture = architecture,
                 InputWidth = d,
-                OutputWidth = d,
+                OutputWidth = output,
                 FeatureCount = f,
                 K = k,
                 Site = site,
                 Layer = layer,
-                IsTranscoder = transcode,
-                ApplyBDecToInput = !transcode,
+                IsTranscoder = transcodes,
+                ApplyBDecToInput = !transcodes,
                 HookName = hook,
                 WeightType = file.Entry("W_dec").DType,
-                Notes = notes,
             },
             EncoderWeights = files.Matrix(file, "encoder.weight", d, f, transposed: true),
-            DecoderWeights = files.Matrix(file, "W_dec", f, d),
-            SkipWeights = skip ? files.Matrix(file, "W_skip", d, d) : null,
+            DecoderWeights = files.Matrix(file, "W_dec", f, output),
+            SkipWeights = skips ? files.Matrix(file, "W_skip", output, d) : null,
             EncoderBias = files.Vector(file, "encoder.bias", f),
             DecoderBias = decoderBias,
-            InputBias = transcode ? null : decoderBias,
+            InputBias = transcodes ? null : decoderBias,
         };
-        files.NoteUnused(file, notes);
-        return parts;
+        return parts with { Info = parts.Info with { Notes = [.. files.Unused(file)] } };
+
+        void Check(string key, int? says, int actual)
+        {
+            if (says is { } n && n != actual) throw SaeErrors.Mismatch(config.Path, key, n, $"'encoder.weight' of the weights is {file.Entry("encoder.weight")}");
+        }
+    }
+
+    private static (SaeArchitecture Architecture, int K) Activation(JsonConfig config, int f)
+    {
+        var activation = config.Text("activation") ?? "topk";
+        var k = config.Int("k") ?? 32;
+        if (k <= 0 || k > f) throw SaeErrors.Mismatch(config.Path, "k", k, $"there are {f} features");
+        if (activation == "groupmax" && f % k != 0) throw SaeErrors.Mismatch(config.Path, "k", k, $"{f} features make no {k} groups of one size");
+        return activation switch
+        {
+            "topk" => (SaeArchitecture.TopK, k),
+            "groupmax" => (SaeArchitecture.GroupMax, k),
+            _ => throw SaeErrors.Unsupported(config.Path, "activation", activation, "topk and groupmax are known."),
+        };
     }
 }
