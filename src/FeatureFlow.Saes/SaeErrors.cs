@@ -50,8 +50,8 @@ internal static class SaeErrors
     public static Exception Pickle(string path, string recipe) =>
         Input("FF3017", $"This SAE is stored as a pickle, which is never read, for loading one can run any program. Convert it once in Python: {recipe}", path);
 
-    public static Exception MissingFile(string folder, string what) =>
-        Input("FF3018", what, folder);
+    public static Exception MissingFile(string path, string name, string why) =>
+        Input("FF3018", $"{name} is missing: {why}", path);
 
     public static Exception Operand(string path, string what, Tensors.Tensor got, string wanted) =>
         new FeatureFlowException(FailureKind.Usage, "FF3020", $"{what} is {got}; this SAE takes {wanted}.", path);

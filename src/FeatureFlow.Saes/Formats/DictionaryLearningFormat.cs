@@ -128,7 +128,7 @@ internal sealed class DictionaryLearningFormat : ISaeFormat
         if (file.Contains("decoder.bias")) return "AutoEncoderNew";
         if (file.Contains("W_enc") && file.Contains("threshold")) return "JumpReluAutoEncoder";
         if (file.Contains("b_dec") && file.Contains("k") && !file.Contains("threshold")) return "AutoEncoderTopK";
-        throw SaeErrors.MissingFile(file.Path, $"The arrays alone do not say how this SAE computes; put its {ConfigName} (trainer.dict_class) or, for SAELens, cfg.json beside it.");
+        throw SaeErrors.MissingFile(file.Path, ConfigName, "the arrays alone do not say how this SAE computes; put it (with trainer.dict_class), or the cfg.json of SAELens, beside them.");
     }
 
     // resid_post_layer_5, mlp_out_layer3/10_32768: as the project's own scripts and releases name them

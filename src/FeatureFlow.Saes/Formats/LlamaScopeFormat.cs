@@ -18,7 +18,7 @@ internal sealed class LlamaScopeFormat : ISaeFormat
     {
         var config = files.Config(files.Has(ConfigName) ? ConfigName : "../" + ConfigName);
         var asked = files.File is { } name && name != ConfigName ? name : Array.Find(s_weights, files.Has);
-        var file = files.Tensors(asked ?? throw SaeErrors.MissingFile(files.Folder, $"{ConfigName} is here, but checkpoints/final.safetensors is not."));
+        var file = files.Tensors(asked ?? throw SaeErrors.MissingFile(files.Folder, "checkpoints/final.safetensors", $"{ConfigName} is here without it."));
         foreach (var array in new[] { "encoder.weight", "encoder.bias", "decoder.weight" })
         {
             if (!file.Contains(array)) throw SaeErrors.MissingArray(file.Path, array, file.Entries.Select(e => e.Name));
