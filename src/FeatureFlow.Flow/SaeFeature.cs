@@ -38,9 +38,6 @@ public sealed record SaeFeature
     /// <summary><c>layer/site/index</c>.</summary>
     public string Feature => Id.ToString();
 
-    /// <summary>Its id, so that it can be given wherever a feature is asked for.</summary>
-    public static implicit operator FeatureId(SaeFeature feature) => feature.Id;
-
     internal FeatureId Id => new(Layer, Sites.Parse(Site), Index);
 
     /// <inheritdoc/>

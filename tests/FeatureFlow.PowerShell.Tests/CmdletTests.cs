@@ -106,6 +106,15 @@ public sealed class CmdletTests
     }
 
     [Fact]
+    public void AnObjectBindsByWhatItHas()
+    {
+        int Count(string key, object value) => Shell().Add<GetSaeFeatureCommand>(("Pack", ".")).Run([new Dictionary<string, object> { [key] = value }]).Output.Count;
+        Assert.Equal(3 * Stories.Features, Count("Layer", 4));
+        Assert.Equal(3 * Stories.Layers, Count("Index", 3));
+        Assert.Equal("4/res/40", Shell().Add<NewFlowGraphCommand>(("Pack", "."), ("Feature", "4/res/40")).Add<GetSaeFeatureCommand>().Run().Of<SaeFeature>().Single().Feature);
+    }
+
+    [Fact]
     public void SuccessorsLookUp()
     {
         var matches = Shell().Add<FindFeatureSuccessorCommand>(("Pack", "."), ("Layer", 2), ("Index", 40), ("Top", 2)).Run().Of<FeatureMatch>().ToArray();

@@ -39,8 +39,8 @@ public abstract class FeatureCmdlet : EngineCmdlet
     public NumberRange[]? Index { get; set; }
 
     /// <summary>Features as <c>layer/site/index</c>.</summary>
-    [Parameter(ParameterSetName = ByFeature, Mandatory = true, Position = 1, ValueFromPipeline = true, HelpMessage = "Features as layer/site/index, as in 24/res/14548")]
-    public FeatureId[]? Feature { get; set; }
+    [Parameter(ParameterSetName = ByFeature, Mandatory = true, Position = 1, ValueFromPipeline = true, HelpMessage = "Features as layer/site/index, as in 24/res/14548, or as objects")]
+    public FeatureName[]? Feature { get; set; }
 
     /// <summary>Layer that a match found.</summary>
     [Parameter(ParameterSetName = ByPlace, ValueFromPipelineByPropertyName = true, DontShow = true, HelpMessage = "The layer of a match piped in")]
@@ -73,7 +73,7 @@ public abstract class FeatureCmdlet : EngineCmdlet
     internal IEnumerable<Selection> Selected()
     {
         var pack = OpenPack(Pack);
-        if (ParameterSetName == ByFeature) return Feature!.Select(f => Checked(pack, f.Layer, f.Site, [f.Index])).OfType<Selection>();
+        if (ParameterSetName == ByFeature) return Feature!.Select(f => Checked(pack, f.Id.Layer, f.Id.Site, [f.Id.Index])).OfType<Selection>();
         return SourceLayer is not null && SourceSite is not null && SourceIndex is not null && !_placeIsTyped
             ? Places(pack, [SourceLayer], [SourceSite], [SourceIndex])
             : Places(pack, Layer, Site ?? [DefaultSite], Index);

@@ -6,7 +6,7 @@ namespace FeatureFlow.PowerShell.Tests;
 
 /// <summary>
 /// Binds arguments and pipeline objects to a cmdlet as PowerShell does: named arguments with conversion; of a pipeline object first its
-/// value as it is, then its properties, then its value converted; parameters from the pipeline are reset for every object.
+/// value as it is, then its properties as they are, then both converted; parameters from the pipeline are reset for every object.
 /// </summary>
 internal sealed class Binder(PSCmdlet cmdlet)
 {
@@ -36,18 +36,22 @@ internal sealed class Binder(PSCmdlet cmdlet)
         foreach (var parameter in _defaults.Keys) cmdlet.MyInvocation.BoundParameters.Remove(parameter.Name);
         _defaults.Clear();
         var bound = new HashSet<string>(_named, StringComparer.OrdinalIgnoreCase);
-        if (input is not null && !ByValue(input, bound, convert: false) && !ByProperty(input, bound)) ByValue(input, bound, convert: true);
+        foreach (var convert in input is null ? Array.Empty<bool>() : [false, true])
+        {
+            ByValue(input!, bound, convert);
+            ByProperty(input!, bound, convert);
+        }
+
         cmdlet.ParameterSetName = Choose(bound);
         var missing = _parameters.FirstOrDefault(p => Roles(p).Any(a => a.Mandatory && Fits(a, cmdlet.ParameterSetName)) && !bound.Contains(p.Name));
         if (missing is not null) throw new ParameterBindingException($"missing mandatory parameter '{missing.Name}'");
     }
 
-    private bool ByValue(object input, HashSet<string> bound, bool convert)
+    private void ByValue(object input, HashSet<string> bound, bool convert)
     {
         foreach (var parameter in Open(bound).Where(p => Roles(p).Any(a => a.ValueFromPipeline)))
         {
-            var wanted = parameter.PropertyType.IsArray ? parameter.PropertyType.GetElementType()! : parameter.PropertyType;
-            if (!convert && !wanted.IsInstanceOfType(input)) continue;
+            if (!convert && !Accepts(parameter, input)) continue;
             try
             {
                 FromPipeline(parameter, input);
@@ -58,21 +62,19 @@ internal sealed class Binder(PSCmdlet cmdlet)
             }
 
             bound.Add(parameter.Name);
-            foreach (var also in Open(bound).Where(p => Roles(p).Any(a => a.ValueFromPipelineByPropertyName))) TryProperty(also, input, bound);
-            return true;
+            return;
         }
-
-        return false;
     }
 
-    private bool ByProperty(object input, HashSet<string> bound)
+    private void ByProperty(object input, HashSet<string> bound, bool convert)
     {
-        var before = bound.Count;
-        foreach (var parameter in Open(bound).Where(p => Roles(p).Any(a => a.ValueFromPipelineByPropertyName)).ToArray()) TryProperty(parameter, input, bound);
-        return bound.Count > before;
+        foreach (var parameter in Open(bound).Where(p => Roles(p).Any(a => a.ValueFromPipelineByPropertyName)).ToArray())
+        {
+            if (Open(bound).Contains(parameter)) TryProperty(parameter, input, bound, convert);
+        }
     }
 
-    private void TryProperty(PropertyInfo parameter, object input, HashSet<string> bound)
+    private void TryProperty(PropertyInfo parameter, object input, HashSet<string> bound, bool convert)
     {
         foreach (var name in Names(parameter))
         {
@@ -90,11 +92,15 @@ internal sealed class Binder(PSCmdlet cmdlet)
                 value = property.GetValue(input);
             }
 
+            if (!convert && !Accepts(parameter, value)) return;
             FromPipeline(parameter, value);
             bound.Add(parameter.Name);
             return;
         }
     }
+
+    private static bool Accepts(PropertyInfo parameter, object? value) =>
+        parameter.PropertyType.IsInstanceOfType(value) || (parameter.PropertyType.IsArray && parameter.PropertyType.GetElementType()!.IsInstanceOfType(value));
 
     private void FromPipeline(PropertyInfo parameter, object? value)
     {

@@ -36,7 +36,6 @@ internal static class Conversion
         if (type.IsPrimitive) return Convert.ChangeType(value, type, CultureInfo.InvariantCulture);
         if (value is string text && type.GetMethod("Parse", [typeof(string)]) is { } parse) return Invoke(type, value, () => parse.Invoke(null, [text])!);
         if (type.GetConstructor([value.GetType()]) is { } constructor) return Invoke(type, value, () => constructor.Invoke([value]));
-        if (value.GetType().GetMethod("op_Implicit", [value.GetType()]) is { } cast && cast.ReturnType == type) return cast.Invoke(null, [value])!;
         throw Cannot(type, value);
     }
 

@@ -73,6 +73,16 @@ Test 'features as objects' {
     Assert-Equal @('3/mlp/7', '3/mlp/9') ($features | New-FlowGraph -Pack $Stories).Seed
 }
 
+Test 'objects that have only some of it' {
+    Assert-Equal 1536 @([pscustomobject]@{ Layer = 4 } | Get-SaeFeature $Stories).Count
+    Assert-Equal 15 @([pscustomobject]@{ Index = 3 } | Get-SaeFeature $Stories).Count
+    Assert-Equal '4/res/3' ([pscustomobject]@{ Layer = '4'; Index = '3' } | New-FlowGraph $Stories).Seed
+}
+
+Test 'a graph stands for its seed' {
+    Assert-Equal @('4/res/3', '3/mlp/7') (New-FlowGraph $Stories 4/res/3, 3/mlp/7 | Get-SaeFeature).Feature
+}
+
 Test 'nodes of a graph' {
     $graph = New-FlowGraph $Stories 4/res/40 -ResidualThreshold 0.3
     Assert-Equal $graph.Nodes.Id ($graph.Nodes | Get-SaeFeature -Pack $Stories).Feature
