@@ -36,3 +36,10 @@ Test 'examples/pipeline.ps1' {
     Assert-Equal @(1, 2, 3, 4) ($output | Where-Object Kept -ne $null).Layer
     $output | Where-Object Kept -ne $null | Out-String
 }
+
+Test 'the pipeline of the README, word for word' {
+    $block = [regex]::Match((Get-Content -Raw (Join-Path $Root README.md)), '(?s)```powershell\r?\n(Get-SaeFeature.*?)```').Groups[1].Value
+    Assert-True ($block.Length -gt 50)
+    Invoke-Expression ($block -replace 'examples/', "$Root/examples/") | Out-Null
+    Assert-True ((Get-Content -Raw lineage.html) -match '4/res/84')
+}
