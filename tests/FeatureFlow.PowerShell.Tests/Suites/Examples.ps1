@@ -40,6 +40,7 @@ Test 'examples/pipeline.ps1' {
 Test 'the pipeline of the README, word for word' {
     $block = [regex]::Match((Get-Content -Raw (Join-Path $Root README.md)), '(?s)```powershell\r?\n(Get-SaeFeature.*?)```').Groups[1].Value
     Assert-True ($block.Length -gt 50)
+    Get-ChildItem -File | Remove-Item
     Invoke-Expression ($block -replace 'examples/', "$Root/examples/") | Out-Null
     Assert-True ((Get-Content -Raw lineage.html) -match '4/res/84')
 }
