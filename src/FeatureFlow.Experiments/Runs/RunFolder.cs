@@ -39,8 +39,9 @@ internal sealed class RunFolder(string path)
             Clear();
         }
 
-        AtomicFile.WriteText(InputsFile, JsonSerializer.Serialize(new SortedDictionary<string, string>(inputs.ToDictionary(), StringComparer.Ordinal), Indented) + "\n");
+        // this one first: it is what makes the folder ours, should the next moment be the last
         AtomicFile.WriteText(Resolved, resolved);
+        AtomicFile.WriteText(InputsFile, JsonSerializer.Serialize(new SortedDictionary<string, string>(inputs.ToDictionary(), StringComparer.Ordinal), Indented) + "\n");
     }
 
     /// <summary>The inputs that the units of this folder were made from, or null.</summary>

@@ -94,6 +94,25 @@ public sealed class RunTests : IDisposable
     }
 
     [Theory]
+    [InlineData(".resolved.yaml.0123.tmp")]
+    [InlineData("resolved.yaml")]
+    [InlineData("resolved.yaml", "inputs.json")]
+    [InlineData("resolved.yaml", "inputs.json", "summary.csv")]
+    public void Whatever_a_kill_leaves_a_rerun_goes_on(params string[] left)
+    {
+        Run(Load(Yaml()), "whole");
+        Directory.CreateDirectory(_folder.File("killed"));
+        foreach (var file in left)
+        {
+            if (file.EndsWith(".tmp", StringComparison.Ordinal)) File.WriteAllText(_folder.File("killed", file), "half");
+            else File.Copy(_folder.File("whole", file), _folder.File("killed", file));
+        }
+
+        Run(Load(Yaml()), "killed");
+        Assert.Equal(Contents("whole"), Contents("killed").Where(f => !f.Key.EndsWith(".tmp", StringComparison.Ordinal)));
+    }
+
+    [Theory]
     [InlineData(2, false)]
     [InlineData(3, true)]
     public void Shares_merge_to_the_same_results(int count, bool oneFolder)
