@@ -5,7 +5,7 @@
 .EXAMPLE
     ./build.ps1 Test
 .EXAMPLE
-    ./build.ps1 Bench -Arguments gemm, topk
+    ./build.ps1 Bench gemm topk --runs 5
 #>
 [CmdletBinding()]
 param(
@@ -14,30 +14,31 @@ param(
     [string] $Task = 'Build',
 
     # Handed to the demo or the benchmarks.
+    [Parameter(ValueFromRemainingArguments)]
     [string[]] $Arguments = @()
 )
 
 $ErrorActionPreference = 'Stop'
 
-function Invoke-DotNet {
-    Write-Host "dotnet $args" -ForegroundColor Cyan
-    & dotnet @args
+function Invoke-DotNet([string[]] $Words) {
+    Write-Host "dotnet $Words" -ForegroundColor Cyan
+    & dotnet @Words
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 }
 
 Push-Location $PSScriptRoot
 try {
     switch ($Task) {
-        'Build' { Invoke-DotNet build -c Release }
-        'Test' { Invoke-DotNet test -c Release }
-        'Pack' { Invoke-DotNet pack src/FeatureFlow.Tools -c Release -o artifacts }
-        'Module' { Invoke-DotNet build src/FeatureFlow.PowerShell -c Release }
-        'Demo' { Invoke-DotNet run -c Release --project src/FeatureFlow.Tools -- demo @Arguments }
-        'Bench' { Invoke-DotNet run -c Release --project tests/FeatureFlow.Benchmarks -- @Arguments }
+        'Build' { Invoke-DotNet @('build', '-c', 'Release') }
+        'Test' { Invoke-DotNet @('test', '-c', 'Release') }
+        'Pack' { Invoke-DotNet @('pack', 'src/FeatureFlow.Tools', '-c', 'Release', '-o', 'artifacts') }
+        'Module' { Invoke-DotNet @('build', 'src/FeatureFlow.PowerShell', '-c', 'Release') }
+        'Demo' { Invoke-DotNet (@('run', '-c', 'Release', '--project', 'src/FeatureFlow.Tools', '--', 'demo') + $Arguments) }
+        'Bench' { Invoke-DotNet (@('run', '-c', 'Release', '--project', 'tests/FeatureFlow.Benchmarks', '--') + $Arguments) }
         'Docs' {
             # generated pages and golden files; read the diff before committing it
             $env:FEATUREFLOW_UPDATE_GOLDEN = '1'
-            try { Invoke-DotNet test -c Release } finally { Remove-Item Env:FEATUREFLOW_UPDATE_GOLDEN }
+            try { Invoke-DotNet @('test', '-c', 'Release') } finally { Remove-Item Env:FEATUREFLOW_UPDATE_GOLDEN }
         }
     }
 }

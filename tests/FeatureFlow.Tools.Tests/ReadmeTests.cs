@@ -34,6 +34,10 @@ public sealed partial class ReadmeTests : IDisposable
     }
 
     [Fact]
+    public void The_check_of_the_repository_is_the_test_command_of_the_readme() =>
+        Assert.Contains("\ndotnet test -c Release\n", File.ReadAllText(Path.Combine(Repository.Root, ".ci", "run")), StringComparison.Ordinal);
+
+    [Fact]
     public void Links_between_pages_lead_somewhere()
     {
         var pages = Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)

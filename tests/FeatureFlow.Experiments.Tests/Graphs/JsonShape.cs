@@ -21,6 +21,11 @@ internal static class JsonShape
             if (found.Count(f => f.Count == 0) != 1) yield return $"{at}: fits {found.Count(f => f.Count == 0)} of {found.Count} forms; {string.Join("; ", found.SelectMany(f => f).Take(3))}";
         }
 
+        if (schema.TryGetProperty("anyOf", out var any) && any.EnumerateArray().Select(c => Problems(root, c, value, at).ToList()).ToList() is var tries && tries.TrueForAll(t => t.Count > 0))
+            yield return $"{at}: fits none of the forms; {string.Join("; ", tries.SelectMany(f => f).Take(3))}";
+
+        if (schema.TryGetProperty("minimum", out var low) && value.ValueKind == JsonValueKind.Number && value.GetDouble() < low.GetDouble()) yield return $"{at}: {value} is less than {low}";
+        if (schema.TryGetProperty("maximum", out var high) && value.ValueKind == JsonValueKind.Number && value.GetDouble() > high.GetDouble()) yield return $"{at}: {value} is more than {high}";
         if (schema.TryGetProperty("type", out var type) && !(type.ValueKind == JsonValueKind.Array ? type.EnumerateArray() : Enumerable.Repeat(type, 1)).Any(t => Is(t.GetString()!, value)))
         {
             yield return $"{at}: is {value.ValueKind}, not {type}";
@@ -52,6 +57,10 @@ internal static class JsonShape
             if (known.ValueKind == JsonValueKind.Object && known.TryGetProperty(member.Name, out var child))
             {
                 foreach (var problem in Problems(root, child, member.Value, $"{at}.{member.Name}")) yield return problem;
+            }
+            else if (schema.TryGetProperty("patternProperties", out var patterns) && patterns.EnumerateObject().FirstOrDefault(p => System.Text.RegularExpressions.Regex.IsMatch(member.Name, p.Name)) is { Value.ValueKind: JsonValueKind.Object } matching)
+            {
+                foreach (var problem in Problems(root, matching.Value, member.Value, $"{at}.{member.Name}")) yield return problem;
             }
             else if (schema.TryGetProperty("additionalProperties", out var others))
             {
