@@ -56,6 +56,19 @@ public sealed class ErrorTests
         Assert.Equal("FF7004", Assert.Throws<TerminatingErrorException>(() => Shell().Add<GetSaeCommand>(("Pack", pack)).Run()).ErrorRecord.ErrorId);
 
     [Fact]
+    public void OnePathThatIsNoneDoesNotHideTheOthers()
+    {
+        var good = Directory.EnumerateFiles(Stories.Folder, "params.npz", SearchOption.AllDirectories).First();
+        var shell = Shell().Add<GetSaeCommand>(("LiteralPath", new[] { "env:PATH", "nowhere.npz", good })).Run();
+        Assert.Single(shell.Output);
+        Assert.Equal(["FF7004", "FF3004"], shell.Errors.Select(e => e.ErrorId));
+        Assert.Equal("env:PATH", shell.Errors[0].TargetObject);
+        shell = Shell().Add<GetSaeCommand>(("Path", new[] { "*.npz", "env:*", "nodrive:*", good })).Run();
+        Assert.Single(shell.Output);
+        Assert.Equal(["FF7005", "FF7004", "FF7004"], shell.Errors.Select(e => e.ErrorId));
+    }
+
+    [Fact]
     public void PathsAreThoseOfTheSessionNotOfTheProcess()
     {
         Assert.NotEqual(Stories.Folder, Environment.CurrentDirectory);

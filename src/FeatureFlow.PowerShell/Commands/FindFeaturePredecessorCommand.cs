@@ -10,5 +10,5 @@ public sealed class FindFeaturePredecessorCommand : FindMatchCommand
 {
     internal override Search Find => PredecessorSearch.Find;
 
-    private protected override string Activity => "Finding predecessors";
+    private protected override (int Id, string Text) Activity => (7003, "Finding predecessors");
 }

@@ -10,5 +10,5 @@ public sealed class FindFeatureSuccessorCommand : FindMatchCommand
 {
     internal override Search Find => SuccessorSearch.Find;
 
-    private protected override string Activity => "Finding successors";
+    private protected override (int Id, string Text) Activity => (7004, "Finding successors");
 }

@@ -1,4 +1,3 @@
-using System.Collections.ObjectModel;
 using System.Management.Automation;
 using FeatureFlow.Flow;
 using FeatureFlow.Saes;
@@ -48,7 +47,7 @@ public sealed class GetSaeCommand : EngineCmdlet
     [Parameter(HelpMessage = "Read the weights and say what is wrong with them")]
     public SwitchParameter Check { get; set; }
 
-    private protected override string Activity => Check ? "Checking SAEs" : "Reading SAEs";
+    private protected override (int Id, string Text) Activity => (7001, Check ? "Checking SAEs" : "Reading SAEs");
 
     private protected override object? Target => ParameterSetName == ByPack ? Pack : null;
 
@@ -62,10 +61,10 @@ public sealed class GetSaeCommand : EngineCmdlet
         switch (ParameterSetName)
         {
             case ByPath:
-                foreach (var path in Path) OfFiles(WildcardPattern.ContainsWildcardCharacters(path) ? Matching(path) : [path]);
+                foreach (var path in Path) OfFiles(path, FilePaths);
                 break;
             case ByLiteralPath:
-                OfFiles(LiteralPath);
+                foreach (var path in LiteralPath) OfFiles(path, p => [FilePath(p)]);
                 break;
             default:
                 OfPack();
@@ -73,7 +72,17 @@ public sealed class GetSaeCommand : EngineCmdlet
         }
     }
 
-    private void OfFiles(IEnumerable<string> paths) => Write(paths.Select(p => (p, Of(p))));
+    private void OfFiles(string typed, Func<string, IReadOnlyList<string>> resolve)
+    {
+        try
+        {
+            Write(resolve(typed).Select(file => (file, Of(file))));
+        }
+        catch (FeatureFlowException e)
+        {
+            WriteFailure(e, typed);
+        }
+    }
 
     private void OfPack()
     {
@@ -89,15 +98,11 @@ public sealed class GetSaeCommand : EngineCmdlet
         return new SaeSummary(pack.Pack.Source, lease.Sae.Info with { Layer = layer, Site = site }, lease.Sae.Check(FlowEngine.Shared.Tensors, cancel));
     };
 
-    private Func<CancellationToken, SaeSummary> Of(string path)
+    private Func<CancellationToken, SaeSummary> Of(string file) => cancel =>
     {
-        var file = FilePath(path); // on the pipeline thread, which alone knows the current location
-        return cancel =>
-        {
-            using var sae = Sae.Open(file);
-            return new SaeSummary(null, sae.Info, Check ? sae.Check(FlowEngine.Shared.Tensors, cancel) : null);
-        };
-    }
+        using var sae = Sae.Open(file);
+        return new SaeSummary(null, sae.Info, Check ? sae.Check(FlowEngine.Shared.Tensors, cancel) : null);
+    };
 
     private void Write(IEnumerable<(string Item, Func<CancellationToken, SaeSummary> Read)> saes)
     {
@@ -128,11 +133,5 @@ public sealed class GetSaeCommand : EngineCmdlet
 
             yield return result;
         }
-    }
-
-    private Collection<string> Matching(string path)
-    {
-        var found = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out _);
-        return found.Count > 0 ? found : throw CmdletErrors.NoFile(path);
     }
 }

@@ -19,7 +19,7 @@ public sealed class GetSaeFeatureCommand : FeatureCmdlet
 
     private protected override string DefaultSite => "*";
 
-    private protected override string Activity => "Reading features";
+    private protected override (int Id, string Text) Activity => (7002, "Reading features");
 
     private protected override void Begin()
     {

@@ -55,7 +55,7 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     [ValidateRange(1, int.MaxValue)]
     public int MaxNodes { get; set; } = new FlowGraphOptions().MaxNodes;
 
-    private protected override string Activity => "Building flow graphs";
+    private protected override (int Id, string Text) Activity => (7005, "Building flow graphs");
 
     internal override IEnumerable<FlowGraph> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel) =>
         FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel);

@@ -16,13 +16,13 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
     private readonly HashSet<string> _warned = [];
     private ProgressFeed? _progress;
 
-    /// <summary>What the progress bar says is being done.</summary>
-    private protected virtual string Activity => "Reading the pack";
+    /// <summary>The progress bar: its number, one for each cmdlet, and what it says is being done.</summary>
+    private protected virtual (int Id, string Text) Activity => (7000, "Reading the pack");
 
     /// <summary>Where long work reports to.</summary>
     private protected IProgress<FlowProgress> Progress => Feed;
 
-    private ProgressFeed Feed => _progress ??= new ProgressFeed(7000 + Activity.Length, Activity, WriteProgress, TimeProvider.System);
+    private ProgressFeed Feed => _progress ??= new ProgressFeed(Activity.Id, Activity.Text, WriteProgress, TimeProvider.System);
 
     /// <summary>Opens the pack of a name: a file or folder, as PowerShell sees it, or a preset.</summary>
     /// <exception cref="FeatureFlowException">It cannot be opened; the second time at no cost.</exception>
@@ -91,6 +91,27 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
         catch (RuntimeException e) when (e is not PipelineStoppedException)
         {
             throw CmdletErrors.NotAFile(path, e.Message, e);
+        }
+    }
+
+    /// <summary>Full paths of what a pattern matches; a path without wildcards is taken as it is.</summary>
+    /// <exception cref="FeatureFlowException">FF7004: of another provider, or of none. FF7005: nothing matches.</exception>
+    internal IReadOnlyList<string> FilePaths(string pattern)
+    {
+        if (!WildcardPattern.ContainsWildcardCharacters(pattern)) return [FilePath(pattern)];
+        try
+        {
+            var found = SessionState.Path.GetResolvedProviderPathFromPSPath(pattern, out var provider);
+            if (provider.Name != "FileSystem") throw CmdletErrors.NotAFile(pattern, $"it belongs to {provider.Name}.");
+            return found.Count > 0 ? found : throw CmdletErrors.NoFile(pattern);
+        }
+        catch (ItemNotFoundException)
+        {
+            throw CmdletErrors.NoFile(pattern);
+        }
+        catch (RuntimeException e) when (e is not PipelineStoppedException)
+        {
+            throw CmdletErrors.NotAFile(pattern, e.Message, e);
         }
     }
 

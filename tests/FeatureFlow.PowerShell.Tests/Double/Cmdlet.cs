@@ -85,7 +85,8 @@ public sealed class PathIntrinsics(string folder)
 
     public Collection<string> GetResolvedProviderPathFromPSPath(string path, out ProviderInfo provider)
     {
-        provider = new ProviderInfo("FileSystem");
+        if (path.StartsWith("nodrive:", StringComparison.Ordinal)) throw new DriveNotFoundException("Cannot find drive.");
+        provider = new ProviderInfo(path.StartsWith("env:", StringComparison.OrdinalIgnoreCase) ? "Environment" : "FileSystem");
         var full = IO.Path.GetFullPath(path, folder);
         return [.. Directory.EnumerateFileSystemEntries(IO.Path.GetDirectoryName(full)!, IO.Path.GetFileName(full)).Order()];
     }

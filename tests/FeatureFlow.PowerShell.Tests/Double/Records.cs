@@ -55,6 +55,8 @@ public class RuntimeException(string message) : Exception(message);
 
 public sealed class DriveNotFoundException(string message) : RuntimeException(message);
 
+public sealed class ItemNotFoundException(string message) : RuntimeException(message);
+
 public sealed class ParameterBindingException(string message) : RuntimeException(message);
 
 public sealed class PipelineStoppedException() : RuntimeException("The pipeline has been stopped.");

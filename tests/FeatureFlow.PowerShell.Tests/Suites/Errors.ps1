@@ -30,6 +30,12 @@ Test 'other providers are not files' {
     Assert-Equal 'FF7004,FeatureFlow.PowerShell.GetSaeCommand' (Get-Failure { Get-Sae nosuchdrive:/x }).FullyQualifiedErrorId
 }
 
+Test 'one path that is none does not hide the others' {
+    $good = (Get-ChildItem $Stories -Recurse params.npz)[0].FullName
+    Assert-Equal 1 @(Get-Sae -Path *.npz, env:*, nosuchdrive:/*, nowhere/*/x.npz, $good -ErrorAction SilentlyContinue -ErrorVariable failures).Count
+    Assert-Equal @('FF7005', 'FF7004', 'FF7004', 'FF7005') ($failures | ForEach-Object { ($_.FullyQualifiedErrorId -split ',')[0] })
+}
+
 Test 'arguments that mean nothing say what they could be' {
     Assert-True ((Get-Failure { Get-SaeFeature $Stories -Layer x }).Exception.Message -match 'is no number, range or \*')
     Assert-True ((Get-Failure { Get-SaeFeature $Stories 4-res-40 }).Exception.Message -match 'layer/site/index')
