@@ -5,7 +5,7 @@ namespace FeatureFlow.Benchmarks;
 /// <summary>Matrix products at d = 2304 against the machine's measured multiply-add peak, and against OpenBLAS and libtorch.</summary>
 internal sealed class GemmBenchmark : Benchmark
 {
-    private const int D = 2304;
+    private const int D = 2304, Features = 16384;
 
     public override string Name => "gemm";
 
@@ -14,48 +14,70 @@ internal sealed class GemmBenchmark : Benchmark
     public override IEnumerable<Row> Run(BenchmarkOptions options)
     {
         var blas = OpenBlas.TryLoad();
+        foreach (var threads in new[] { 1, options.Threads }.Distinct())
+        {
+            foreach (var row in Product(options, blas, threads, D, D, D, 0.85)) yield return row;
+            foreach (var row in Types(options, threads)) yield return row;
+        }
+
+        // what SAEs and transformers ask: encoder, decoder, an MLP of a block of tokens, a narrow output
+        foreach (var (m, k, n) in new[] { (512, D, Features), (512, Features, D), (128, D, 4 * D), (Features, D, 256) })
+        {
+            foreach (var row in Product(options, blas, options.Threads, m, k, n, null)) yield return row;
+        }
+
+        // few tokens: bounded by reading the weights once
+        using var engine = new CpuEngine(options.Threads);
+        using var encoder = Made.Matrix(3, D, Features);
+        using var norms = Tensor.Allocate(DType.F32, D);
+        foreach (var tokens in new[] { 1, 4, 16 })
+        {
+            using Tensor x = Made.Matrix(4, tokens, D), z = Tensor.Allocate(DType.F32, tokens, Features);
+            var times = Timing.Turns(options.Runs, Timing.Timed(() => engine.MatMul(x, encoder, z)), Timing.Timed(() => engine.RowNorms(encoder, norms)));
+            yield return new Row($"f32 {tokens}x{D}x{Features}, {Text.Threads(options.Threads)}", 4.0 * D * Features / times[0].Median / 1e9, "GB/s", $"reading once {times[1].Median * 1e3:0.0} ms", times[0].FasterThan(times[1]), Spread: times[0].Spread);
+        }
+    }
+
+    private static IEnumerable<Row> Product(BenchmarkOptions options, OpenBlas? blas, int threads, int m, int k, int n, double? goal)
+    {
+        using var engine = new CpuEngine(threads);
+        using Tensor a = Made.Matrix(1, m, k), b = Made.Matrix(2, k, n), c = Tensor.Allocate(DType.F32, m, n);
+        using var torch = Python.Torch(threads, m, k, n);
+        var (on, operations) = ($"{m}x{k}x{n}, {Text.Threads(threads)}", 2.0 * m * k * n);
+        var times = Timing.Turns(
+            options.Runs,
+            () => FmaPeak.Seconds(threads),
+            Timing.Timed(() => engine.MatMul(a, b, c)),
+            blas is null ? () => 1 : Timing.Timed(() => blas.MatMul(a, b, c, threads)),
+            torch is null ? () => 1 : torch.Seconds);
+        var (peak, mine) = (times[0], times[1]);
+        yield return new Row($"f32 a·b, {on}", Speed(mine), "GFLOP/s", $"FMA peak {threads * FmaPeak.Operations / peak.Median / 1e9:0}", FmaPeak.Share(mine, operations, peak, threads), goal, mine.Spread);
+        foreach (var (name, there, its) in new[] { ("OpenBLAS", blas is not null, times[2]), ("libtorch", torch is not null, times[3]) })
+        {
+            yield return there
+                ? new Row($"  against {name}, {on}", Speed(its), "GFLOP/s", $"{name}", mine.FasterThan(its), 1, its.Spread)
+                : Row.Absent($"  against {name}, {on}", name);
+        }
+
+        double Speed(Times t) => operations / t.Median / 1e9;
+    }
+
+    // rows dense on both sides, as weights are stored: the same layout in each type
+    private static IEnumerable<Row> Types(BenchmarkOptions options, int threads)
+    {
+        using var engine = new CpuEngine(threads);
         using Tensor a = Made.Matrix(1, D, D), b = Made.Matrix(2, D, D), c = Tensor.Allocate(DType.F32, D, D);
         using Tensor a16 = Made.As(DType.BF16, a), b16 = Made.As(DType.BF16, b), aHalf = Made.As(DType.F16, a), bHalf = Made.As(DType.F16, b);
-        foreach (var threads in new[] { 1, Environment.ProcessorCount }.Distinct())
-        {
-            using var engine = new CpuEngine(threads);
-            var on = $"{D}x{D}x{D}, {threads} {(threads == 1 ? "thread" : "threads")}";
-            var peak = FmaPeak.Measure(threads);
-            yield return new Row($"FMA peak, {threads} {(threads == 1 ? "thread" : "threads")} ({engine.Info.Instructions})", peak, "GFLOP/s");
-            var peer = blas is null ? () => { } : (Action)(() => blas.MatMul(a, b, c, threads));
-            var times = Timing.Median(
-                options.Runs,
-                () => engine.MatMul(a, b, c),
-                () => engine.MatMul(a, b.Transpose(), c),
-                () => engine.MatMul(a16, b16.Transpose(), c),
-                () => engine.MatMul(aHalf, bHalf.Transpose(), c),
-                peer);
-            var (f32, transposed, bf16, f16) = (Speed(times[0]), Speed(times[1]), Speed(times[2]), Speed(times[3]));
-            yield return new Row($"f32 a·b, {on}", f32, "GFLOP/s", "FMA peak", f32 / peak, 0.85);
-            yield return new Row($"f32 a·bᵀ, {on}", transposed, "GFLOP/s", "FMA peak", transposed / peak, 0.85);
-            yield return new Row($"bf16 a·bᵀ, {on}", bf16, "GFLOP/s", "f32", bf16 / transposed, 1 - Made.Noise);
-            yield return new Row($"f16 a·bᵀ, {on}", f16, "GFLOP/s", "f32", f16 / transposed);
-            if (blas is null) yield return Row.Absent($"OpenBLAS, {on}", "OpenBLAS");
-            else yield return new Row($"f32 against OpenBLAS, {on}", f32, "GFLOP/s", $"OpenBLAS {Speed(times[4]):0.0}", times[4] / times[0], 1);
-            if (Python.Torch(threads, options.Runs, D, D, D) is { } torch) yield return new Row($"f32 against libtorch, {on}", f32, "GFLOP/s", $"libtorch {Speed(torch):0.0}", torch / times[0], 1);
-            else yield return Row.Absent($"libtorch, {on}", "libtorch");
-        }
-
-        // what SAEs ask: tokens by d times a wide encoder, and the decoder back
-        using var all = new CpuEngine();
-        const int Features = 16384;
-        using Tensor encoder = Made.Matrix(3, D, Features), wide = Tensor.Allocate(DType.F32, 512, Features);
-        foreach (var tokens in new[] { 1, 16, 512 })
-        {
-            using var x = Made.Matrix(4, tokens, D);
-            var seconds = Timing.Median(options.Runs, () => all.MatMul(x, encoder, wide.Rows(0, tokens)));
-            yield return new Row(
-                $"f32 [{tokens},{D}]·[{D},{Features}], all threads",
-                2.0 * tokens * D * Features / seconds / 1e9,
-                "GFLOP/s",
-                tokens == 1 ? $"{4.0 * D * Features / seconds / 1e9:0.0} GB/s" : null);
-        }
-
-        static double Speed(double seconds) => 2.0 * D * D * D / seconds / 1e9;
+        var times = Timing.Turns(
+            options.Runs,
+            () => FmaPeak.Seconds(threads),
+            Timing.Timed(() => engine.MatMul(a, b.Transpose(), c)),
+            Timing.Timed(() => engine.MatMul(a16, b16.Transpose(), c)),
+            Timing.Timed(() => engine.MatMul(aHalf, bHalf.Transpose(), c)));
+        const double Operations = 2.0 * D * D * D;
+        var on = $"{D}x{D}x{D}, {Text.Threads(threads)}";
+        yield return new Row($"f32 a·bᵀ, {on}", Operations / times[1].Median / 1e9, "GFLOP/s", "FMA peak", FmaPeak.Share(times[1], Operations, times[0], threads), 0.85, times[1].Spread);
+        yield return new Row($"bf16 a·bᵀ, {on}", Operations / times[2].Median / 1e9, "GFLOP/s", "f32", times[2].FasterThan(times[1]), 1 - Made.Noise, times[2].Spread);
+        yield return new Row($"f16 a·bᵀ, {on}", Operations / times[3].Median / 1e9, "GFLOP/s", "f32", times[3].FasterThan(times[1]), Spread: times[3].Spread);
     }
 }

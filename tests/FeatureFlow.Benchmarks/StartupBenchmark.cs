@@ -18,10 +18,14 @@ internal sealed class StartupBenchmark : Benchmark
         if (File.Exists(tool))
         {
             var pack = Path.Combine(root, "examples", "stories260k");
-            var times = Timing.Median(options.Runs, () => Run("dotnet", self, "--nothing"), () => Run("dotnet", tool, "--help"), () => Run("dotnet", tool, "predecessors", "--pack", pack, "--feature", "4/res/40"));
-            yield return new Row("a .NET process that does nothing", times[0] * 1e3, "ms");
-            yield return new Row("featureflow --help", times[1] * 1e3, "ms", "doing nothing", times[0] / times[1]);
-            yield return new Row("featureflow predecessors, one feature of the example", times[2] * 1e3, "ms", "doing nothing", times[0] / times[2]);
+            var times = Timing.Turns(
+                options.Runs,
+                Timing.Timed(() => Run("dotnet", self, "--nothing")),
+                Timing.Timed(() => Run("dotnet", tool, "--help")),
+                Timing.Timed(() => Run("dotnet", tool, "predecessors", "--pack", pack, "--feature", "4/res/40")));
+            yield return new Row("a .NET process that does nothing", times[0].Median * 1e3, "ms", Spread: times[0].Spread);
+            yield return new Row("featureflow --help", times[1].Median * 1e3, "ms", "doing nothing", times[1].FasterThan(times[0]), Spread: times[1].Spread);
+            yield return new Row("featureflow predecessors, one feature of the example", times[2].Median * 1e3, "ms", "doing nothing", times[2].FasterThan(times[0]), Spread: times[2].Spread);
         }
         else
         {
@@ -39,9 +43,12 @@ internal sealed class StartupBenchmark : Benchmark
         }
         else
         {
-            var times = Timing.Median(options.Runs, () => Run("pwsh", "-NoProfile", "-Command", "exit"), () => Run("pwsh", "-NoProfile", "-Command", $"Import-Module '{module}'"));
-            yield return new Row("a PowerShell that does nothing", times[0] * 1e3, "ms");
-            yield return new Row("the same with Import-Module FeatureFlow", times[1] * 1e3, "ms", $"import alone: {(times[1] - times[0]) * 1e3:0} ms", times[0] / times[1]);
+            var times = Timing.Turns(
+                options.Runs,
+                Timing.Timed(() => Run("pwsh", "-NoProfile", "-Command", "exit")),
+                Timing.Timed(() => Run("pwsh", "-NoProfile", "-Command", $"Import-Module '{module}'")));
+            yield return new Row("a PowerShell that does nothing", times[0].Median * 1e3, "ms", Spread: times[0].Spread);
+            yield return new Row("the same with Import-Module FeatureFlow", times[1].Median * 1e3, "ms", $"import alone {(times[1].Median - times[0].Median) * 1e3:0} ms", times[1].FasterThan(times[0]), Spread: times[1].Spread);
         }
     }
 

@@ -6,6 +6,7 @@ namespace FeatureFlow.Benchmarks;
 internal sealed class TopKBenchmark : Benchmark
 {
     private const int Features = 16384, D = 2304, K = 5;
+    private const double Operations = 2.0 * Features * Features * D;
 
     public override string Name => "topk";
 
@@ -13,32 +14,44 @@ internal sealed class TopKBenchmark : Benchmark
 
     public override IEnumerable<Row> Run(BenchmarkOptions options)
     {
-        using var engine = new CpuEngine();
-        var threads = engine.Info.Threads;
-        var runs = Math.Max(1, options.Runs / 2);
+        var threads = options.Threads;
+        using var engine = new CpuEngine(threads);
+        var runs = Math.Max(1, (options.Runs + 1) / 2);
         using Tensor queries = Made.Matrix(1, Features, D), keys = Made.Matrix(2, Features, D);
-        var peak = FmaPeak.Measure(threads);
+        using Tensor q16 = Made.As(DType.BF16, queries), k16 = Made.As(DType.BF16, keys);
+        var on = $"{Features}x{Features}x{D}, k = {K}, {Text.Threads(threads)}";
+
         engine.TopKInnerProduct(queries.Rows(0, 256), keys, K); // compiled before memory is looked at
         var extra = Memory.Extra(() => engine.TopKInnerProduct(queries, keys, K));
-        var seconds = Timing.Median(runs, () => engine.TopKInnerProduct(queries, keys, K));
-        var cosine = Timing.Median(runs, () => engine.TopKInnerProduct(queries, keys, K, new TopKOptions { Cosine = true }));
-        var on = $"{Features}x{Features}x{D}, k = {K}, {threads} threads";
-        yield return new Row($"f32 {on}", Speed(seconds), "GFLOP/s", "FMA peak", Speed(seconds) / peak, 0.80);
-        yield return new Row($"f32 cosine {on}", Speed(cosine), "GFLOP/s", "FMA peak", Speed(cosine) / peak, 0.80);
-        yield return new Row($"extra memory {on}", extra, "MiB", Goal: 64);
-        using (Tensor q16 = Made.As(DType.BF16, queries), k16 = Made.As(DType.BF16, keys))
+        yield return new Row($"extra memory, {on}", extra, "MiB", Goal: 64);
+
+        using var faiss = Python.Faiss(threads, Features, Features, D, K);
+        using var torch = Python.TorchSearch(threads, Features, Features, D, K);
+        var times = Timing.Turns(
+            runs,
+            () => FmaPeak.Seconds(threads),
+            Timing.Timed(() => engine.TopKInnerProduct(queries, keys, K)),
+            () => FmaPeak.Seconds(threads),
+            Timing.Timed(() => engine.TopKInnerProduct(q16, k16, K)),
+            faiss is null ? () => 1 : faiss.Seconds,
+            torch is null ? () => 1 : torch.Seconds,
+            Timing.Timed(() => engine.TopKInnerProduct(queries, keys, K, new TopKOptions { Cosine = true })));
+        var (f32, bf16, cosine) = (times[1], times[3], times[6]);
+        var peak = new Times([.. times[0].Seconds.Zip(times[2].Seconds, (before, after) => (before + after) / 2)]);
+        yield return new Row($"f32 {on}", Speed(f32), "GFLOP/s", $"FMA peak {threads * FmaPeak.Operations / peak.Median / 1e9:0}", FmaPeak.Share(f32, Operations, peak, threads), 0.80, f32.Spread);
+        yield return new Row($"bf16 {on}", Speed(bf16), "GFLOP/s", "f32", bf16.FasterThan(f32), 1 - Made.Noise, bf16.Spread);
+        yield return new Row($"f32 cosine, {on}", Speed(cosine), "GFLOP/s", "plain f32", cosine.FasterThan(f32), Spread: cosine.Spread);
+        foreach (var (name, there, its) in new[] { ("FAISS IndexFlatIP", faiss is not null, times[4]), ("libtorch product + topk", torch is not null, times[5]) })
         {
-            var bf16 = Timing.Median(runs, () => engine.TopKInnerProduct(q16, k16, K));
-            yield return new Row($"bf16 {on}", Speed(bf16), "GFLOP/s", "f32", seconds / bf16, 1 - Made.Noise);
+            yield return there
+                ? new Row($"  against {name}", Speed(its), "GFLOP/s", name, f32.FasterThan(its), 1, its.Spread)
+                : Row.Absent($"  against {name}", name);
         }
 
-        var one = Timing.Median(options.Runs, () => engine.TopKInnerProduct(queries.Rows(0, 1), keys, K));
-        yield return new Row($"one query against {Features}x{D}", one * 1e3, "ms", $"{4.0 * Features * D / one / 1e9:0.0} GB/s");
-        if (Python.Faiss(threads, runs, Features, Features, D, K) is { } faiss) yield return new Row($"against FAISS IndexFlatIP, {on}", seconds, "s", $"FAISS {faiss:0.00} s", faiss / seconds, 1);
-        else yield return Row.Absent($"FAISS, {on}", "FAISS");
-        if (Python.TorchSearch(threads, runs, Features, Features, D, K) is { } torch) yield return new Row($"against libtorch product + topk, {on}", seconds, "s", $"libtorch {torch:0.00} s", torch / seconds, 1);
-        else yield return Row.Absent($"libtorch, {on}", "libtorch");
+        using var norms = Tensor.Allocate(DType.F32, Features);
+        var one = Timing.Turns(options.Runs, Timing.Timed(() => engine.TopKInnerProduct(queries.Rows(0, 1), keys, K)), Timing.Timed(() => engine.RowNorms(keys, norms)));
+        yield return new Row($"one query against {Features}x{D}", one[0].Median * 1e3, "ms", $"reading once {one[1].Median * 1e3:0.0} ms", one[0].FasterThan(one[1]), Spread: one[0].Spread);
 
-        static double Speed(double seconds) => 2.0 * Features * Features * D / seconds / 1e9;
+        static double Speed(Times t) => Operations / t.Median / 1e9;
     }
 }

@@ -3,7 +3,8 @@ namespace FeatureFlow.Benchmarks;
 /// <summary>A benchmark: a name, what it measures, and the rows it yields.</summary>
 internal abstract class Benchmark
 {
-    public static IReadOnlyList<Benchmark> All { get; } = [new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new GraphBenchmark(), new StartupBenchmark()];
+    public static IReadOnlyList<Benchmark> All { get; } =
+        [new PeakBenchmark(), new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new GraphBenchmark(), new StartupBenchmark()];
 
     public abstract string Name { get; }
 
@@ -19,7 +20,8 @@ internal abstract class Benchmark
 /// <param name="Against">The limit or peer, or null.</param>
 /// <param name="Ratio">How it compares: more is better, 1 is level; null where there is nothing to compare with.</param>
 /// <param name="Goal">The least ratio (or, for plain numbers, the largest value) that is hoped for, or null.</param>
-internal sealed record Row(string Name, double? Value, string Unit, string? Against = null, double? Ratio = null, double? Goal = null)
+/// <param name="Spread">Interquartile range over median, or null where it was measured once.</param>
+internal sealed record Row(string Name, double? Value, string Unit, string? Against = null, double? Ratio = null, double? Goal = null, double? Spread = null)
 {
     /// <summary>Yes, no, or nothing where no goal is set or nothing was measured.</summary>
     public string Verdict => (Goal, Ratio, Value) switch

@@ -7,25 +7,32 @@ namespace FeatureFlow.Benchmarks;
 /// <summary>The most multiply-adds a second that this machine does, measured: twelve independent chains in registers, no memory.</summary>
 internal static class FmaPeak
 {
-    private const int Rounds = 10_000_000;
+    private const int Rounds = 20_000_000;
     private const int Chains = 12;
 
-    /// <summary>GFLOP/s on some threads at once: the best of several tries, for it is a limit.</summary>
-    public static double Measure(int threads)
-    {
-        Chain();
-        return Enumerable.Range(0, 7).Max(_ => Once(threads));
-    }
+    /// <summary>Multiply-adds of one <see cref="Seconds"/> on one thread, counted as two operations each.</summary>
+    public static double Operations => (double)Rounds * Chains * Lanes * 2;
 
-    private static double Once(int threads)
+    /// <summary>Seconds that <see cref="Operations"/> take on each of some threads at once.</summary>
+    public static double Seconds(int threads)
     {
         var start = Stopwatch.GetTimestamp();
         var others = Enumerable.Range(1, threads - 1).Select(_ => new Thread(() => Chain())).ToArray();
         foreach (var thread in others) thread.Start();
         Chain();
         foreach (var thread in others) thread.Join();
-        return (double)threads * Rounds * Chains * Lanes * 2 / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+
+    /// <summary>GFLOP/s on some threads at once: the best of several tries, for it is a limit.</summary>
+    public static double Measure(int threads)
+    {
+        Seconds(threads);
+        return Enumerable.Range(0, 7).Max(_ => threads * Operations / Seconds(threads) / 1e9);
+    }
+
+    /// <summary>How near some work comes to the peak measured in the same turns.</summary>
+    public static double Share(Times work, double operations, Times peak, int threads) => work.FasterThan(peak) * operations / (threads * Operations);
 
     private static int Lanes => Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
 

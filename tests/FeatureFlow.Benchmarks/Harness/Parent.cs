@@ -9,11 +9,11 @@ namespace FeatureFlow.Benchmarks;
 internal static class Parent
 {
     private static readonly TableColumns<Row> Columns = new(
-        ("name", r => r.Name), ("value", r => r.Value), ("unit", r => r.Unit), ("against", r => r.Against), ("ratio", r => r.Ratio), ("goal", r => r.Goal), ("met", r => r.Verdict));
+        ("name", r => r.Name), ("value", r => r.Value), ("unit", r => r.Unit), ("against", r => r.Against), ("ratio", r => r.Ratio), ("goal", r => r.Goal), ("met", r => r.Verdict), ("spread", r => r.Spread));
 
     public static int Run(string[] args)
     {
-        if (args is ["--list"])
+        if (args is ["--list"] or ["list"])
         {
             foreach (var benchmark in Benchmark.All) Console.WriteLine($"{benchmark.Name,-10}{benchmark.Measures}");
             return 0;
@@ -24,7 +24,7 @@ internal static class Parent
         {
             options = BenchmarkOptions.Parse(args);
         }
-        catch (Exception e) when (e is ArgumentException or FormatException)
+        catch (ArgumentException e)
         {
             Console.Error.WriteLine(e.Message);
             Console.Error.WriteLine(BenchmarkOptions.Usage);
@@ -32,13 +32,13 @@ internal static class Parent
         }
 
         var all = new List<Row>();
-        Print(["what", "value", "unit", "against", "ratio", "goal", "met"]);
+        Print(["what", "value", "unit", "spread", "against", "ratio", "goal", "met"]);
         foreach (var benchmark in Benchmark.All.Where(b => options.Names.Count == 0 || options.Names.Contains(b.Name)))
         {
-            foreach (var row in Start(benchmark, args.Where(a => Benchmark.All.All(b => b.Name != a))))
+            foreach (var row in Start(benchmark, options))
             {
                 all.Add(row);
-                Print([row.Name, Number(row.Value), row.Unit, row.Against ?? "", Number(row.Ratio), Number(row.Goal), row.Verdict]);
+                Print([row.Name, Number(row.Value), row.Unit, row.Spread is { } spread ? string.Create(CultureInfo.InvariantCulture, $"±{spread * 50:0} %") : "", row.Against ?? "", Number(row.Ratio), Number(row.Goal), row.Verdict]);
             }
         }
 
@@ -52,9 +52,9 @@ internal static class Parent
         return 0;
     }
 
-    private static IEnumerable<Row> Start(Benchmark benchmark, IEnumerable<string> args)
+    private static IEnumerable<Row> Start(Benchmark benchmark, BenchmarkOptions options)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, ["--child", benchmark.Name, .. args]) { RedirectStandardOutput = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(Environment.ProcessPath!, ["--child", benchmark.Name, .. options.Arguments]) { RedirectStandardOutput = true, UseShellExecute = false };
         using var process = Process.Start(start)!;
         while (process.StandardOutput.ReadLine() is { } line) yield return JsonSerializer.Deserialize<Row>(line)!;
         process.WaitForExit();
@@ -63,7 +63,7 @@ internal static class Parent
 
     private static string Number(double? value) => value is { } v ? v.ToString(Math.Abs(v) >= 1000 ? "0" : Math.Abs(v) >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture) : "";
 
-    private static void Print(string[] cells) => Console.WriteLine($"{cells[0],-62} {cells[1],10} {cells[2],-8} {cells[3],-34} {cells[4],6} {cells[5],6} {cells[6]}");
+    private static void Print(string[] cells) => Console.WriteLine($"{cells[0],-62} {cells[1],8} {cells[2],-8} {cells[3],6} {cells[4],-30} {cells[5],5} {cells[6],5} {cells[7]}".TrimEnd());
 }
 
 /// <summary>Runs one benchmark; rows go to the parent as JSON, one a line.</summary>

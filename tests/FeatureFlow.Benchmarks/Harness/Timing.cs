@@ -2,28 +2,35 @@ using System.Diagnostics;
 
 namespace FeatureFlow.Benchmarks;
 
-/// <summary>Seconds as medians of several runs, for machines that others use too.</summary>
+/// <summary>Times pieces of work several times, in turns, for machines that others use too.</summary>
 internal static class Timing
 {
-    public static double Median(int runs, Action work) => Median(runs, [work])[0];
+    // worker threads of the one before may still be spinning
+    private const int SettleMilliseconds = 60;
 
-    /// <summary>Several pieces of work in turns, so that a slow spell of the machine meets all of them.</summary>
-    public static double[] Median(int runs, params Action[] works)
+    public static Times Measure(int runs, Action work) => Turns(runs, Timed(work))[0];
+
+    /// <summary>
+    /// Every piece once without counting, then all of them once a run, so that a slow spell of the machine meets all alike. Each says
+    /// its own seconds: peers in other processes measure themselves.
+    /// </summary>
+    public static Times[] Turns(int runs, params Func<double>[] works)
     {
         foreach (var work in works) work();
-        var times = works.Select(_ => new List<double>()).ToArray();
+        var times = works.Select(_ => new double[runs]).ToArray();
         for (var run = 0; run < runs; run++)
         {
             for (var i = 0; i < works.Length; i++)
             {
-                var start = Stopwatch.GetTimestamp();
-                works[i]();
-                times[i].Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+                if (works.Length > 1) Thread.Sleep(SettleMilliseconds);
+                times[i][run] = works[i]();
             }
         }
 
-        return [.. times.Select(t => t.Order().ElementAt(t.Count / 2))];
+        return [.. times.Select(t => new Times(t))];
     }
+
+    public static Func<double> Timed(Action work) => () => Once(work);
 
     public static double Once(Action work)
     {
@@ -31,4 +38,25 @@ internal static class Timing
         work();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+}
+
+/// <summary>Seconds of one piece of work, run by run.</summary>
+internal sealed record Times(double[] Seconds)
+{
+    public double Median => MedianOf(Seconds);
+
+    /// <summary>Interquartile range over median.</summary>
+    public double Spread
+    {
+        get
+        {
+            var sorted = Seconds.Order().ToArray();
+            return (sorted[sorted.Length * 3 / 4] - sorted[sorted.Length / 4]) / Median;
+        }
+    }
+
+    /// <summary>How many times faster this is than another, each run against the same turn of the other.</summary>
+    public double FasterThan(Times other) => MedianOf([.. Seconds.Zip(other.Seconds, (mine, its) => its / mine)]);
+
+    public static double MedianOf(double[] numbers) => numbers.Order().ElementAt(numbers.Length / 2);
 }
