@@ -54,7 +54,7 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
         using var bias = Row("MatMul", epilogue.Bias_N, b.Columns);
         if (epilogue.Accumulate && !scale.IsNone) throw TensorErrors.Shape("MatMul", "accumulating excludes a column scale", c_MN);
 
-        if (a.Rows > Streaming.MaxRows)
+        if (!Streaming.Suits(a.Rows, b))
         {
             _gemm.Multiply(a, b, c, stride, scale.Floats, bias.Floats, epilogue.Accumulate, cancel);
             return;

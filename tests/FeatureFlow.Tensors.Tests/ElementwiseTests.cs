@@ -114,6 +114,28 @@ public class ElementwiseTests
     }
 
     [Fact]
+    public void ASpanKeepsTheMemoryOfItsTensor()
+    {
+        var span = Forgotten();
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Tensor.Allocate(DType.F32, 1000).AsSpan<float>().Fill(-1);
+        }
+
+        Assert.Equal(1000, span.Count(7f));
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static Span<float> Forgotten()
+        {
+            var tensor = Tensor.Allocate(DType.F32, 1000);
+            tensor.AsSpan<float>().Fill(7);
+            return tensor.AsSpan<float>();
+        }
+    }
+
+    [Fact]
     public void ViewsSeeTheSameElements()
     {
         var x = Tensor.From([1f, 2f, 3f, 4f, 5f, 6f], 2, 3);

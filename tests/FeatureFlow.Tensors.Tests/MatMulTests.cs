@@ -5,7 +5,7 @@ public class MatMulTests
     public static TheoryData<int, int, int> Shapes => new()
     {
         { 1, 1, 1 }, { 1, 64, 33 }, { 3, 100, 17 }, { 4, 2304, 65 }, { 5, 7, 9 }, { 12, 32, 32 }, { 13, 33, 31 },
-        { 96, 768, 64 }, { 97, 769, 65 }, { 130, 1600, 40 }, { 200, 5, 900 }, { 7, 0, 5 },
+        { 96, 768, 64 }, { 97, 769, 65 }, { 130, 1600, 40 }, { 200, 5, 900 }, { 7, 0, 5 }, { 4, 77, 1100 }, { 9, 101, 517 }, { 16, 40, 700 },
     };
 
     [Theory]
@@ -30,7 +30,7 @@ public class MatMulTests
     [InlineData(DType.F16)]
     public void EveryStoredTypeAndLayoutIsTakenInPlace(DType type)
     {
-        foreach (var (m, k, n) in new[] { (3, 70, 50), (37, 101, 45) })
+        foreach (var (m, k, n) in new[] { (3, 70, 50), (9, 75, 50), (37, 101, 45) })
         {
             foreach (var layout in Enumerable.Range(0, 8))
             {

@@ -59,9 +59,10 @@ internal struct Candidates
         Line = float.PositiveInfinity;
     }
 
-    private void Compact()
+    /// <summary>Drops what has fallen under the line since it was offered.</summary>
+    public void Compact()
     {
-        if (_count < _k) return;
+        if (_count < _k || Overflowed) return;
         Span<float> sorted = _count <= 512 ? stackalloc float[_count] : new float[_count];
         _score.AsSpan(0, _count).CopyTo(sorted);
         sorted.Sort();

@@ -8,10 +8,12 @@ namespace FeatureFlow.Tensors.Cpu;
 /// </summary>
 internal static unsafe class Streaming
 {
-    /// <summary>Up to this many rows a product is a stream, above it a blocked product.</summary>
-    public const int MaxRows = 4;
+    private const int MaxRows = 4;
+    private const int MaxRowsOfDenseRows = 16;
+    private const int Lane = 4096; // numbers of c that stay in L1
 
-    private const int Lane = 1024;
+    /// <summary>True for as many rows as reading b costs more than multiplying; above it the blocked product is faster.</summary>
+    public static bool Suits(int m, in Operand b) => m <= (b.RowsAreDense && !b.ColumnsAreDense ? MaxRowsOfDenseRows : MaxRows);
 
     /// <summary>c[m, n] = a[m]·bᵀ[n] for the columns n of one piece; a is dense float32 [M,K].</summary>
     public static void Product(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
@@ -54,15 +56,60 @@ internal static unsafe class Streaming
             return;
         }
 
-        // b's rows (or nothing) are dense: add k multiples of a piece of a row that stays in L1
-        for (var n = 0; n < columns; n += Lane)
+        // b's rows (or nothing) are dense: add multiples of pieces of eight rows at a time, each read once, while c stays in L1
+        var lane = Math.Max(256, Lane / Math.Max(1, m) & ~15);
+        for (var n = 0; n < columns; n += lane)
         {
-            var width = Math.Min(Lane, columns - n);
+            var width = Math.Min(lane, columns - n);
+            var target = c + column + n;
+            for (var i = 0; i < m && !accumulate; i++) new Span<float>(target + i * stride, width).Clear();
+            var p = 0;
+            for (; p + 8 <= k && b.RowsAreDense; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, target, stride, width);
+            for (; p < k; p++)
+            {
+                for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, target + i * stride, width);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddEight<TLoad>(float* a, int m, int k, byte* row, long step, float* target, long stride, int n)
+        where TLoad : struct, ILoad
+    {
+        var j = 0;
+        for (; j + 16 <= n; j += 16, row += 16 * TLoad.Size)
+        {
+            var b0 = TLoad.Sixteen(row);
+            var b1 = TLoad.Sixteen(row + step);
+            var b2 = TLoad.Sixteen(row + 2 * step);
+            var b3 = TLoad.Sixteen(row + 3 * step);
+            var b4 = TLoad.Sixteen(row + 4 * step);
+            var b5 = TLoad.Sixteen(row + 5 * step);
+            var b6 = TLoad.Sixteen(row + 6 * step);
+            var b7 = TLoad.Sixteen(row + 7 * step);
+            var c = target + j;
+            var x = a;
+            for (var i = 0; i < m; i++, c += stride, x += k)
+            {
+                var sum = Vector512.Load(c);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[0]), b0, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[1]), b1, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[2]), b2, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[3]), b3, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[4]), b4, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[5]), b5, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[6]), b6, sum);
+                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[7]), b7, sum);
+                sum.Store(c);
+            }
+        }
+
+        for (; j < n; j++, row += TLoad.Size)
+        {
             for (var i = 0; i < m; i++)
             {
-                var target = c + i * stride + column + n;
-                if (!accumulate) new Span<float>(target, width).Clear();
-                for (var p = 0; p < k; p++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, target, width);
+                var c = target + i * stride + j;
+                for (var r = 0; r < 8; r++) *c = MathF.FusedMultiplyAdd(a[(long)i * k + r], TLoad.One(row + r * step), *c);
             }
         }
     }

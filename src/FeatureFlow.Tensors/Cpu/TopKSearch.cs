@@ -204,6 +204,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         workers.Run(found.Length, cancel, i =>
         {
             var query = q0 + i;
+            found[i].Compact();
             var norm = s.QueryNorm[query];
             var zero = norm == 0 && s.KeyBias is null; // 0 with every key: the first ones win
             var everything = found[i].Overflowed || State.IsAwkward(norm) || s.TooManyAwkward || zero;
