@@ -41,6 +41,12 @@ internal sealed class GraphBenchmark : Benchmark
             yield return new Row($"nodes of that graph, {on}", graph.Nodes.Count, "");
             yield return new Row("resident set, mapped files included", Memory.Now, "MiB");
 
+            if (options.Full && !options.Index)
+            {
+                yield return new Row("index: not built (--full --index builds it)", null, "");
+                yield break;
+            }
+
             var build = Timing.Once(() => FlowIndex.Build(Session.Open(folder), Top));
             var relations = (Layers * 2) + ((Layers - 1) * 4); // per layer mlp and att below, and res below, res, mlp, att above
             var work = 2.0 * relations * features * features * D;

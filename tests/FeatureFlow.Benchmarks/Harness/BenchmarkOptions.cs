@@ -6,21 +6,22 @@ namespace FeatureFlow.Benchmarks;
 /// <param name="Names">Benchmarks to run; all when empty.</param>
 /// <param name="Runs">Timed runs per number, after one that is not timed.</param>
 /// <param name="Threads">Threads of the runs that use all.</param>
-/// <param name="Full">Real sizes for the flow graph too: 26 layers x 3 sites x 16,384 x 2,304, some 12 GB of disk and a quarter of an hour.</param>
+/// <param name="Full">Real sizes for the flow graph too: 26 layers x 3 sites x 16,384 x 2,304, some 12 GB of disk and of page cache.</param>
+/// <param name="Index">Builds the flow index at those sizes too: some 190 TFLOP, twenty minutes on two cores.</param>
 /// <param name="Folder">Where made-up SAEs are written.</param>
 /// <param name="Json">File for the rows as JSON, or null.</param>
-internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, string Folder, string? Json)
+internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Json)
 {
-    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full] [--folder DIR] [--json FILE] [--list]";
+    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--json FILE] [--list]";
 
     /// <summary>The same as words, for the process of one benchmark.</summary>
     public IEnumerable<string> Arguments =>
-        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, .. Full ? ["--full"] : Array.Empty<string>()];
+        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>()];
 
     public static BenchmarkOptions Parse(IReadOnlyList<string> args)
     {
         var names = new List<string>();
-        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, Path.GetTempPath(), null);
+        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null);
         for (var i = 0; i < args.Count; i++)
         {
             string Next() => ++i < args.Count ? args[i] : throw new ArgumentException($"{args[i - 1]} needs a value");
@@ -31,6 +32,7 @@ internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, i
                 case "--quick": options = options with { Runs = 3 }; break;
                 case "--threads": options = options with { Threads = Positive() }; break;
                 case "--full": options = options with { Full = true }; break;
+                case "--index": options = options with { Index = true }; break;
                 case "--folder": options = options with { Folder = Next() }; break;
                 case "--json": options = options with { Json = Next() }; break;
                 case var name when name.StartsWith('-') || Benchmark.All.All(b => b.Name != name): throw new ArgumentException($"'{name}' is neither an option nor a benchmark ({string.Join(", ", Benchmark.All.Select(b => b.Name))})");
