@@ -65,7 +65,7 @@ public sealed partial class Sae
             using var scaled = Scaled(engine, z);
             engine.MatMulSparse(scaled.Value, wDec_FD, recon, new MatMulEpilogue(Bias_N: DecoderBias_D), cancel);
             if (_parts.SkipWeights is null && Info.InputTransform == InputTransform.None) return;
-            using var floats = Floats(engine, h);
+            using var floats = Dense(engine, h);
             if (!Info.IsTranscoder) UndoTransform(engine, floats.Value, recon, cancel);
             if (_parts.SkipWeights is { } skip) engine.MatMul(floats.Value, Open(skip.View).Transpose(), recon, new MatMulEpilogue(Accumulate: true), cancel);
         });
@@ -99,7 +99,7 @@ public sealed partial class Sae
     {
         var bias = _inputBias_D.Value;
         if (Info.InputTransform == InputTransform.None && bias is null) return Floats(engine, h_TD);
-        using var floats = Floats(engine, h_TD);
+        using var floats = Dense(engine, h_TD);
         var x_TD = engine.Allocate(DType.F32, h_TD.Shape);
         switch (Info.InputTransform)
         {
@@ -151,14 +151,23 @@ public sealed partial class Sae
     private Scratch Scaled(ITensorEngine engine, Tensor z_TF)
     {
         if (DecoderScale_F is not { } scale) return new Scratch(z_TF, false);
+        using var floats = Dense(engine, z_TF);
         var scaled_TF = engine.Allocate(DType.F32, z_TF.Shape);
-        engine.ScaleColumns(z_TF, scale, scaled_TF);
+        engine.ScaleColumns(floats.Value, scale, scaled_TF);
         return new Scratch(scaled_TF, true);
     }
 
+    // what is worked on number by number must be float32 with rows in one piece
+    private static Scratch Dense(ITensorEngine engine, Tensor x_TD) =>
+        x_TD.DType == DType.F32 && (x_TD.Strides[1] == 1 || x_TD.Shape[1] == 1) ? new Scratch(x_TD, false) : Copied(engine, x_TD);
+
     private static Scratch Floats(ITensorEngine engine, Tensor x_TD)
     {
-        if (x_TD.DType.IsComputable()) return new Scratch(x_TD, false);
+        return x_TD.DType.IsComputable() ? new Scratch(x_TD, false) : Copied(engine, x_TD);
+    }
+
+    private static Scratch Copied(ITensorEngine engine, Tensor x_TD)
+    {
         var floats = engine.Allocate(DType.F32, x_TD.Shape);
         engine.Copy(x_TD, floats);
         return new Scratch(floats, true);
