@@ -53,6 +53,9 @@ internal static class SaeErrors
     public static Exception MissingFile(string path, string name, string why) =>
         Input("FF3018", $"{name} is missing: {why}", path);
 
+    public static Exception TooManyFolders(string folder, int most) =>
+        Input("FF3019", $"More than {most} folders are below this one; name the folder of the SAE.", folder);
+
     public static Exception Operand(string path, string what, Tensors.Tensor got, string wanted) =>
         new FeatureFlowException(FailureKind.Usage, "FF3020", $"{what} is {got}; this SAE takes {wanted}.", path);
 

@@ -17,6 +17,9 @@ internal interface ISaeFormat
 internal static class SaeFormats
 {
     private const int Depth = 6;
+    private const int MaxFolders = 20_000;
+
+    private static readonly EnumerationOptions Visible = new() { AttributesToSkip = 0, IgnoreInaccessible = true };
 
     // the first that matches is it: names that say more come first
     private static readonly ISaeFormat[] All =
@@ -38,7 +41,7 @@ internal static class SaeFormats
         if (!Directory.Exists(full)) throw SaeErrors.Missing(full);
         if (Match(full) is { } here) return here;
         var below = new List<string>();
-        Search(full, Depth, below);
+        if (!Search(full, Depth, below, MaxFolders)) throw SaeErrors.TooManyFolders(full, MaxFolders);
         if (below.Count > 1 && (site ?? (object?)layer) is not null) below = Narrow(below, site, layer) ?? below;
         return below.Count switch
         {
@@ -66,21 +69,32 @@ internal static class SaeFormats
         }
     }
 
-    private static void Search(string folder, int depth, List<string> found)
+    // level by level, so that what lies near is found first; false when there are more folders than anybody means
+    internal static bool Search(string root, int depth, List<string> found, int most)
     {
-        found.AddRange(CircuitTracerFormat.FilesOf(folder));
-        foreach (var child in Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal))
+        found.AddRange(CircuitTracerFormat.FilesOf(root));
+        List<string> level = [root];
+        for (var looked = 0; depth > 0 && level.Count > 0; depth--)
         {
-            if (Match(child) is { } match)
+            var next = new List<string>();
+            foreach (var child in level.SelectMany(folder => Directory.EnumerateDirectories(folder, "*", Visible).Order(StringComparer.Ordinal)))
             {
-                match.Files.Dispose();
-                found.Add(child);
+                if (++looked > most) return false;
+                if (Match(child) is { } match)
+                {
+                    match.Files.Dispose();
+                    found.Add(child);
+                    continue;
+                }
+
+                found.AddRange(CircuitTracerFormat.FilesOf(child));
+                next.Add(child);
             }
-            else if (depth > 1)
-            {
-                Search(child, depth - 1, found);
-            }
+
+            level = next;
         }
+
+        return true;
     }
 
     // among several, the one at the site and layer that were asked for; null when that does not settle it

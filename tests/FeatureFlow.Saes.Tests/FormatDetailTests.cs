@@ -140,6 +140,20 @@ public sealed class FormatDetailTests : MadeUpSae
     }
 
     [Fact]
+    public void A_search_ends_with_the_depth_and_the_number_of_folders()
+    {
+        Write(_folder.File("1", "2", "3", "4", "5", "6"), "sae_weights.safetensors", SaeLens);
+        File.WriteAllText(_folder.File("1", "2", "3", "4", "5", "6", "cfg.json"), "{}");
+        Directory.CreateSymbolicLink(_folder.File("1", "circle"), _folder.Path);
+        using (var sae = Sae.Open(_folder.Path)) Assert.Equal("saelens", sae.Info.Format);
+        Assert.False(SaeFormats.Search(_folder.Path, 6, [], 5));
+        Directory.Move(_folder.File("1"), _folder.File("0"));
+        Directory.CreateDirectory(_folder.File("1"));
+        Directory.Move(_folder.File("0"), _folder.File("1", "0"));
+        Assert.Equal("FF3005", Assert.Throws<FeatureFlowException>(() => Sae.Open(_folder.Path)).Code);
+    }
+
+    [Fact]
     public void A_decoder_row_of_zeros_neither_fires_nor_divides_by_zero()
     {
         Array.Clear(_wDec_FD, 0, D);

@@ -11,6 +11,7 @@ namespace FeatureFlow.Saes.Formats;
 internal sealed partial class CircuitTracerFormat : ISaeFormat
 {
     private const string ConfigName = "config.yaml";
+    private static readonly EnumerationOptions s_visible = new() { AttributesToSkip = 0, IgnoreInaccessible = true };
 
     public bool Matches(SaeFiles files)
     {
@@ -23,7 +24,7 @@ internal sealed partial class CircuitTracerFormat : ISaeFormat
 
     /// <summary>The transcoders of a folder, each an SAE of its own.</summary>
     public static IEnumerable<string> FilesOf(string folder) =>
-        Directory.EnumerateFiles(folder, "layer_*.safetensors").Where(f => LayerFile().IsMatch(Path.GetFileName(f))).OrderBy(f => LayerOf(Path.GetFileName(f)));
+        Directory.EnumerateFiles(folder, "layer_*.safetensors", s_visible).Where(f => LayerFile().IsMatch(Path.GetFileName(f))).OrderBy(f => LayerOf(Path.GetFileName(f)));
 
     public SaeParts Read(SaeFiles files)
     {
