@@ -85,16 +85,18 @@ public sealed class StreamingTests : IDisposable
         File.Delete(folder.File("said", "4.csv"));
         using (var make = Process.Start("mkfifo", folder.File("said", "4.csv"))) make.WaitForExit();
         var shell = new Shell(folder.Path).Add<GetSaeFeatureCommand>(("Pack", "."));
+        var ended = false;
         var stop = new Thread(() =>
         {
             using var writer = new FileStream(folder.File("said", "4.csv"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite); // returns when somebody reads
             shell.Stop();
-            Assert.True(_ended.Wait(TimeSpan.FromSeconds(20)));
+            ended = _ended.Wait(TimeSpan.FromSeconds(20));
         });
         stop.Start();
         Assert.Throws<System.Management.Automation.PipelineStoppedException>(() => shell.Run());
         _ended.Set();
         stop.Join();
+        Assert.True(ended, "it waited for the file");
     }
 
     [Fact]
