@@ -60,12 +60,12 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
                     PackSlab(a, m0, rows, bT, n0, columns, k0, kc, pa, pb, cancel);
                     var first = slab == 0 && !accumulate;
                     var last = slab == slabs - 1;
-                    int down = (rows + blockRows - 1) / blockRows, across = (columns + BlockColumns - 1) / BlockColumns;
+                    int down = (rows + blockRows - 1) / blockRows, wide = BlockColumnsFor(down, columns), across = (columns + wide - 1) / wide;
                     int n1 = n0, m1 = m0;
                     workers.Run(down * across, cancel, piece =>
                     {
-                        int i0 = piece % down * blockRows, j0 = piece / down * BlockColumns;
-                        int blockM = Math.Min(blockRows, rows - i0), blockN = Math.Min(BlockColumns, columns - j0);
+                        int i0 = piece % down * blockRows, j0 = piece / down * wide;
+                        int blockM = Math.Min(blockRows, rows - i0), blockN = Math.Min(wide, columns - j0);
                         var target = c + (m1 + i0) * stride + n1 + j0;
                         Block(pa + (long)i0 * kc, blockM, pb + (long)j0 * kc, blockN, kc, target, stride, !first);
                         if (last) Finish(target, stride, blockM, blockN, scale == null ? null : scale + n1 + j0, bias == null ? null : bias + n1 + j0);
@@ -107,6 +107,13 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
 
     /// <summary>Rows of a block such that every thread gets some.</summary>
     public int BlockRowsFor(int rows) => Math.Min(BlockRows, RoundUp((rows + 2 * workers.Threads - 1) / (2 * workers.Threads), Kernel.Rows));
+
+    // a thread that finishes first waits for one block at most: few blocks are made smaller, at the price of reading A more often
+    private int BlockColumnsFor(int down, int columns)
+    {
+        var few = (long)down * columns < 16L * workers.Threads * BlockColumns;
+        return few && workers.Threads > 1 ? BlockColumns / 2 : BlockColumns;
+    }
 
     private void PackSlab(Operand a, int m0, int rows, Operand bT, int n0, int columns, int k0, int kc, float* pa, float* pb, CancellationToken cancel)
     {

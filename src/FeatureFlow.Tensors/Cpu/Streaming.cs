@@ -56,19 +56,29 @@ internal static unsafe class Streaming
             return;
         }
 
-        // b's rows (or nothing) are dense: add multiples of pieces of eight rows at a time, each read once, while c stays in L1
+        // b's rows (or nothing) are dense: add multiples of pieces of eight rows at a time, each read once. The sums lie together in L1:
+        // rows of c are often a power of two apart, where a cache keeps few of them
         var lane = Math.Max(256, Lane / Math.Max(1, m) & ~15);
+        var sums = stackalloc float[lane * m];
         for (var n = 0; n < columns; n += lane)
         {
             var width = Math.Min(lane, columns - n);
             var target = c + column + n;
-            for (var i = 0; i < m && !accumulate; i++) new Span<float>(target + i * stride, width).Clear();
+            for (var i = 0; i < m; i++)
+            {
+                var row = new Span<float>(sums + i * lane, width);
+                if (accumulate) new Span<float>(target + i * stride, width).CopyTo(row);
+                else row.Clear();
+            }
+
             var p = 0;
-            for (; p + 8 <= k && b.RowsAreDense; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, target, stride, width);
+            for (; p + 8 <= k && b.RowsAreDense; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, sums, lane, width);
             for (; p < k; p++)
             {
-                for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, target + i * stride, width);
+                for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, sums + i * lane, width);
             }
+
+            for (var i = 0; i < m; i++) new Span<float>(sums + i * lane, width).CopyTo(new Span<float>(target + i * stride, width));
         }
     }
 
