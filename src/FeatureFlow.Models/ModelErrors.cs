@@ -3,7 +3,7 @@ using FeatureFlow.Tensors;
 namespace FeatureFlow.Models;
 
 /// <summary>Every message of the file and model floor (FF20xx).</summary>
-internal static class ModelErrors
+internal static partial class ModelErrors
 {
     public static Exception Missing(string path) =>
         Input("FF2001", "There is no such file; check the path.", path);
@@ -83,6 +83,9 @@ internal static class ModelErrors
 
     public static Exception KeyType(string path, string key, string wanted, string found) =>
         Input("FF2062", $"'{key}' must be {wanted}, not {found}.", path);
+
+    public static Exception UnknownSite(string name) =>
+        new FeatureFlowException(FailureKind.Usage, "FF2070", $"There is no site '{name}'; sites are {string.Join(", ", Sites.Names)}.");
 
     private static FeatureFlowException Input(string code, string text, string? path, Exception? inner = null) =>
         new(FailureKind.Input, code, text, path, inner: inner);

@@ -28,7 +28,7 @@ public sealed record FeatureName
     public FeatureId Id { get; }
 
     /// <summary>Reads <c>24/res/14548</c>; PowerShell finds it by its name.</summary>
-    /// <exception cref="FeatureFlowException">FF3002: not of that form. FF3001: no such site.</exception>
+    /// <exception cref="FeatureFlowException">FF3002: not of that form. FF2070: no such site.</exception>
     public static FeatureName Parse(string text) => new(FeatureId.Parse(text));
 
     /// <inheritdoc/>

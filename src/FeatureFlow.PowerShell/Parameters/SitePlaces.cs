@@ -10,7 +10,7 @@ internal static class SitePlaces
     /// Layers in the order named, sites in the order named. What a wildcard or range covers needs to exist to be listed; what is named
     /// outright is listed even when the pack lacks it, so that whoever uses it can say so.
     /// </summary>
-    /// <exception cref="FeatureFlowException">FF3001: no such site.</exception>
+    /// <exception cref="FeatureFlowException">FF2070: no such site.</exception>
     public static IEnumerable<(int Layer, Site Site)> Of(Pack pack, NumberRange[]? layers, string[]? patterns)
     {
         var sites = Named(pack, patterns ?? ["*"]).Distinct().ToList();

@@ -39,7 +39,7 @@ Test 'one path that is none does not hide the others' {
 Test 'arguments that mean nothing say what they could be' {
     Assert-True ((Get-Failure { Get-SaeFeature $Stories -Layer x }).Exception.Message -match 'is no number, range or \*')
     Assert-True ((Get-Failure { Get-SaeFeature $Stories 4-res-40 }).Exception.Message -match 'layer/site/index')
-    Assert-Equal 'FF3001,FeatureFlow.PowerShell.GetSaeFeatureCommand' (Get-Failure { Get-SaeFeature $Stories -Site resid -ErrorAction Stop }).FullyQualifiedErrorId
+    Assert-Equal 'FF2070,FeatureFlow.PowerShell.GetSaeFeatureCommand' (Get-Failure { Get-SaeFeature $Stories -Site resid -ErrorAction Stop }).FullyQualifiedErrorId
     Assert-Equal 'FF7002,FeatureFlow.PowerShell.NewFlowGraphCommand' (Get-Failure { New-FlowGraph $Stories 4/res/1 -LayerThreshold @{ 4 = 2 } }).FullyQualifiedErrorId
 }
 

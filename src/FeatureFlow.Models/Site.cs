@@ -1,6 +1,6 @@
-namespace FeatureFlow.Saes;
+namespace FeatureFlow;
 
-/// <summary>A point of the transformer that an SAE reads (docs/concepts.md).</summary>
+/// <summary>A point of the transformer that can be read and written, and that an SAE reads (docs/concepts.md).</summary>
 public enum Site
 {
     /// <summary>The layer's output, resid_post.</summary>
@@ -32,8 +32,8 @@ public static class Sites
     public static string Name(this Site site) => Names[(int)site];
 
     /// <summary>The site of a name.</summary>
-    /// <exception cref="FeatureFlowException">FF3001: no such site.</exception>
-    public static Site Parse(string name) => TryParse(name, out var site) ? site : throw SaeErrors.UnknownSite(name);
+    /// <exception cref="FeatureFlowException">FF2070: no such site.</exception>
+    public static Site Parse(string name) => TryParse(name, out var site) ? site : throw Models.ModelErrors.UnknownSite(name);
 
     /// <summary>The site of a name, if there is one (any case).</summary>
     public static bool TryParse(string? name, out Site site)
