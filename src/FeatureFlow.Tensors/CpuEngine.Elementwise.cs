@@ -127,18 +127,26 @@ public sealed unsafe partial class CpuEngine
         _workers.Run(a.Rows, cancel, i =>
         {
             int k = a.Columns, n = b.Columns;
-            using var row = _scratch.Rent((long)k + n);
-            var values = row.Floats;
-            var line = values + k;
+            using var row = _scratch.Rent(3L * k + n);
+            float* values = row.Floats, line = values + 3L * k, found = values + k;
+            var places = (int*)(found + k);
             Rows.ToFloat(a.At(i, 0), a.Type, a.ColumnStep, values, k);
             var target = c + i * stride;
             if (!epilogue.Accumulate) new Span<float>(target, n).Clear();
-            for (var p = 0; p < k; p++)
+            var count = Vectors.NonZeros(values, k, places, found);
+            if (b.Type == DType.F32 && b.RowsAreDense)
             {
-                if (values[p] == 0) continue;
-                if ((p & 1023) == 0 && cancel.IsCancellationRequested) return;
-                Rows.ToFloat(b.At(p, 0), b.Type, b.ColumnStep, line, n);
-                Rows.Add(target, line, values[p], target, n);
+                for (var p = 0; p < count && !cancel.IsCancellationRequested; p += 256)
+                    Vectors.AddMultiples(found + p, places + p, Math.Min(256, count - p), (float*)b.Data, b.RowStep / sizeof(float), target, n);
+            }
+            else
+            {
+                for (var p = 0; p < count; p++)
+                {
+                    if ((p & 255) == 255 && cancel.IsCancellationRequested) return;
+                    Rows.ToFloat(b.At(places[p], 0), b.Type, b.ColumnStep, line, n);
+                    Vectors.AddMultiple(found[p], line, target, n);
+                }
             }
 
             if (s != null) Rows.Multiply(target, s, target, n);

@@ -74,6 +74,64 @@ public interface ITensorEngine : IDisposable
 
     /// <summary>z = max(magnitude, 0) where gate > 0, else 0 (gated SAEs).</summary>
     void GatedActivation(Tensor gate_TF, Tensor magnitude_TF, Tensor z_TF);
+
+    // Training of SAEs
+
+    /// <summary>z = max(pre, 0) at the <paramref name="count"/> largest of the whole batch (BatchTopK), else 0; equal values by lower row, then lower index.</summary>
+    /// <returns>The smallest value kept; 0 when fewer than <paramref name="count"/> are positive.</returns>
+    float BatchTopKActivation(Tensor pre_TF, long count, Tensor z_TF);
+
+    /// <summary>
+    /// The gradient of a loss with respect to pre, z = pre being what <paramref name="z_TF"/> keeps: dPre = gradient·W_decᵀ where z ≠ 0, else 0;
+    /// and its column sums (the gradient of b_enc), and how often each feature is active. Cost grows with the non-zeros of z.
+    /// </summary>
+    /// <param name="z_TF">[T,F] activations, mostly zero.</param>
+    /// <param name="gradient_TD">[T,D], of the loss by the reconstruction.</param>
+    /// <param name="wDec_FD">[F,D] float32, dense rows.</param>
+    /// <param name="into">Written; <see cref="ActivationGradient.Pre_TF"/> must not be z.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void ActivationBackward(Tensor z_TF, Tensor gradient_TD, Tensor wDec_FD, ActivationGradient into, CancellationToken cancel = default);
+
+    /// <summary>
+    /// The same for JumpReLU, with straight-through estimators: a rectangle of width ε around θ stands for the derivative of the step, so that
+    /// dθ = −(1/ε)·Σ_t (θ·(gradient·W_decᵀ) + penalty) over the tokens with |pre − θ| &lt; ε/2. The penalty is the gradient of the loss by L0.
+    /// </summary>
+    /// <param name="pre_TF">[T,F] pre-activations; may be <see cref="ActivationGradient.Pre_TF"/>, which then overwrites it.</param>
+    /// <param name="threshold_F">[F] θ.</param>
+    /// <param name="gradient_TD">[T,D], of the loss by the reconstruction.</param>
+    /// <param name="wDec_FD">[F,D] float32, dense rows.</param>
+    /// <param name="bandwidth">ε.</param>
+    /// <param name="penalty">Loss per active feature and token.</param>
+    /// <param name="into">Written; with <see cref="ActivationGradient.Threshold_F"/>.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void JumpReluBackward(Tensor pre_TF, Tensor threshold_F, Tensor gradient_TD, Tensor wDec_FD, float bandwidth, float penalty, ActivationGradient into, CancellationToken cancel = default);
+
+    /// <summary>The sum of every column, in float64.</summary>
+    void ColumnSums(Tensor x_TN, Tensor sum_N);
+
+    /// <summary>How many elements of every column are not zero, as float32 (exact up to 2^24 rows).</summary>
+    void CountNonZeros(Tensor x_TN, Tensor count_N);
+
+    /// <summary>One step of Adam on a parameter of any shape: m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g², p −= rate·m̂/(√v̂ + ε).</summary>
+    /// <param name="parameter">Contiguous float32, changed.</param>
+    /// <param name="gradient">Of the same shape.</param>
+    /// <param name="firstMoment">m, changed; null when β₁ is 0.</param>
+    /// <param name="secondMoment">v, changed.</param>
+    /// <param name="options">Rate, β₁, β₂, ε, number of the step.</param>
+    void AdamStep(Tensor parameter, Tensor gradient, Tensor? firstMoment, Tensor secondMoment, AdamOptions options);
+
+    /// <summary>
+    /// One step of Adam (β₁ = 0) with the gradient coefficientsᵀ·rows, which is never held: feature by feature it is summed over the tokens where the
+    /// coefficient is not 0, then applied.
+    /// </summary>
+    /// <param name="coefficients_TF">[T,F], mostly zero.</param>
+    /// <param name="rows_TD">[T,D] float32, dense rows.</param>
+    /// <param name="parameter_FD">[F,D] float32 contiguous, changed.</param>
+    /// <param name="secondMoment_FD">[F,D], changed.</param>
+    /// <param name="options">Rate, β₂, ε, number of the step; β₁ must be 0.</param>
+    /// <param name="unitRows">Keeps rows at norm 1: the part of the gradient along the row is taken away before, the row is normalised after.</param>
+    /// <param name="cancel">Honoured within 100 ms; some rows then have taken the step.</param>
+    void AdamStepSparse(Tensor coefficients_TF, Tensor rows_TD, Tensor parameter_FD, Tensor secondMoment_FD, AdamOptions options, bool unitRows = false, CancellationToken cancel = default);
 }
 
 /// <summary>Who computes: shown by <c>featureflow engine list</c> and <c>Get-FlowEngine</c>.</summary>
@@ -107,3 +165,25 @@ public sealed record TopKOptions
 /// <param name="Indices_QK">[Q,K] row-major.</param>
 /// <param name="Scores_QK">[Q,K] row-major, float64 arithmetic.</param>
 public sealed record TopKResult(int K, int[] Indices_QK, double[] Scores_QK);
+
+/// <summary>What the backward pass of an SAE's activation writes.</summary>
+/// <param name="Pre_TF">[T,F] dPre.</param>
+/// <param name="Bias_F">[F] its column sums.</param>
+/// <param name="Active_F">[F] tokens at which the feature is active, as float32.</param>
+/// <param name="Threshold_F">[F] dθ; null where there is no θ.</param>
+public sealed record ActivationGradient(Tensor Pre_TF, Tensor Bias_F, Tensor Active_F, Tensor? Threshold_F = null);
+
+/// <summary>Numbers of one step of Adam.</summary>
+/// <param name="Rate">Learning rate.</param>
+/// <param name="Beta1">Decay of the first moment; 0 does without it.</param>
+/// <param name="Beta2">Decay of the second moment.</param>
+/// <param name="Epsilon">Added to √v̂.</param>
+/// <param name="Step">From 1: moments start at 0 and are corrected for it.</param>
+public readonly record struct AdamOptions(float Rate, float Beta1, float Beta2, float Epsilon, long Step)
+{
+    /// <summary>The factor of m that corrects its start at 0.</summary>
+    public float FirstCorrection => (float)(1 / (1 - Math.Pow(Beta1, Step)));
+
+    /// <summary>The factor of v that corrects its start at 0.</summary>
+    public float SecondCorrection => (float)(1 / (1 - Math.Pow(Beta2, Step)));
+}
