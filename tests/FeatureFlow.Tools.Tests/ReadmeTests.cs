@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using FeatureFlow.Testing;
 
 namespace FeatureFlow.Tools.Tests;
 
-/// <summary>The README and the pages of docs: their commands run.</summary>
-public sealed class ReadmeTests : IDisposable
+/// <summary>The README and the pages of docs: their commands run, their links lead somewhere.</summary>
+public sealed partial class ReadmeTests : IDisposable
 {
     private readonly TempFolder _folder = new();
 
@@ -35,4 +36,27 @@ public sealed class ReadmeTests : IDisposable
     [Fact]
     public void The_check_of_the_repository_is_the_test_command_of_the_readme() =>
         Assert.Contains("\ndotnet test -c Release\n", File.ReadAllText(Path.Combine(Repository.Root, ".ci", "run")), StringComparison.Ordinal);
+
+    [Fact]
+    public void Links_between_pages_lead_somewhere()
+    {
+        var pages = Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Repository.Root, "*.md"));
+        var checkedLinks = 0;
+        foreach (var page in pages)
+        {
+            foreach (Match link in Link().Matches(File.ReadAllText(page)))
+            {
+                var target = link.Groups[1].Value.Split('#')[0];
+                if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal)) continue;
+                Assert.True(Path.Exists(Path.Combine(Path.GetDirectoryName(page)!, target)), $"{page} leads to {target}, which does not exist.");
+                checkedLinks++;
+            }
+        }
+
+        Assert.True(checkedLinks > 20);
+    }
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
 }
