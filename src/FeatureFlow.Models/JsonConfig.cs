@@ -97,6 +97,21 @@ public sealed class JsonConfig
         ? e.ValueKind == JsonValueKind.Object ? new JsonConfig(Path, e, _prefix + key + ".") : throw Wrong(key, "an object", e)
         : null;
 
+    /// <summary>The objects of a list, empty when the key is absent.</summary>
+    /// <exception cref="FeatureFlowException">FF2062: something else.</exception>
+    public IReadOnlyList<JsonConfig> Objects(string key)
+    {
+        if (Find(key) is not { } list) return [];
+        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(e => e.ValueKind != JsonValueKind.Object)) throw Wrong(key, "a list of objects", list);
+        return [.. list.EnumerateArray().Select((e, i) => new JsonConfig(Path, e, $"{_prefix}{key}[{i}]."))];
+    }
+
+    /// <summary>The value under a key as it is (<see cref="JsonValueKind.Undefined"/> when absent or null).</summary>
+    public JsonElement Value(string key) => Find(key) ?? default;
+
+    /// <summary>How a key of this object is called in messages: the way to it from the root of the file.</summary>
+    public string NameOf(string key) => _prefix + key;
+
     /// <summary>The kind of value under a key (<see cref="JsonValueKind.Undefined"/> when absent or null).</summary>
     public JsonValueKind Kind(string key) => Find(key)?.ValueKind ?? JsonValueKind.Undefined;
 
