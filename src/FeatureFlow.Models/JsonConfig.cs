@@ -54,6 +54,10 @@ public sealed class JsonConfig
                 ? new JsonConfig(full, document.RootElement.Clone(), "")
                 : throw ModelErrors.Json(full, "it holds no object { ... }.", 1, 1);
         }
+        catch (InvalidOperationException e)
+        {
+            throw ModelErrors.Json(full, $"a key is no Unicode text ({e.Message})", 0, 0, e); // "\ud800" alone
+        }
         catch (JsonException e)
         {
             var what = e.Message;

@@ -89,8 +89,8 @@ public sealed class Tokenizer
     {
         if ((uint)id >= (uint)VocabularySize) throw ModelErrors.NoSuchToken(id, VocabularySize);
         if (_parts.Pieces[id] is not { } piece) return $"<{id}>";
-        if (_added.Contains(id)) return piece;
-        if (_parts.ByteLevel) return Readable(ByteMap.Read(piece));
+        if (_special.Contains(id)) return piece;
+        if (_parts.ByteLevel) return _added.Contains(id) ? piece : Readable(ByteMap.Read(piece));
         if (ByteFallbackDecode.Byte(piece) is { } value) return value < 0x80 ? ((char)value).ToString() : piece;
         var (first, sink) = _parts.Decoder(new DecodeMode(Streaming: false, Continues: true));
         first.Take(piece, literal: false);
