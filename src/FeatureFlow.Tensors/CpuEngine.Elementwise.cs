@@ -19,7 +19,7 @@ public sealed unsafe partial class CpuEngine
     }
 
     /// <inheritdoc/>
-    public void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD)
+    public void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD, float factor = 1, bool accumulate = false)
     {
         using var pinX = x_ND.Pin();
         using var pinY = y_RD.Pin();
@@ -28,7 +28,17 @@ public sealed unsafe partial class CpuEngine
         for (var i = 0; i < rows.Length; i++)
         {
             if ((uint)rows[i] >= (uint)x.Rows) throw TensorErrors.RowRange(rows[i], 1, x_ND.Shape);
-            Rows.ToFloat(x.At(rows[i], 0), x.Type, x.ColumnStep, y + i * stride, x.Columns);
+            var target = y + i * stride;
+            if (accumulate)
+            {
+                using var row = _scratch.Rent(x.Columns);
+                Rows.ToFloat(x.At(rows[i], 0), x.Type, x.ColumnStep, row.Floats, x.Columns);
+                Rows.Add(target, row.Floats, factor, target, x.Columns);
+                continue;
+            }
+
+            Rows.ToFloat(x.At(rows[i], 0), x.Type, x.ColumnStep, target, x.Columns);
+            if (factor != 1) Rows.ShiftScale(target, 0, factor, target, x.Columns);
         }
     }
 

@@ -45,8 +45,14 @@ public interface ITensorEngine : IDisposable
     /// <param name="cancel">Honoured within 100 ms.</param>
     void RowNorms(Tensor x_ND, Tensor norm_N, CancellationToken cancel = default);
 
-    /// <summary>The chosen rows, converted to float32: y[i] = x[rows[i]].</summary>
-    void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD);
+    /// <summary>The chosen rows, converted to float32: y[i] = factor · x[rows[i]], or y[i] += when accumulating.</summary>
+    void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD, float factor = 1, bool accumulate = false);
+
+    /// <summary>y[rows[i]] = x[i], float32; rows that are not named stay as they are.</summary>
+    void ScatterRows(Tensor x_RD, ReadOnlySpan<int> rows, Tensor y_ND);
+
+    /// <summary>z = x + y, all [T,D]; z may be x or y.</summary>
+    void Add(Tensor x_TD, Tensor y_TD, Tensor z_TD);
 
     /// <summary>y = x + factor · row, row [D] added to every row; y may be x.</summary>
     void AddRow(Tensor x_TD, Tensor row_D, float factor, Tensor y_TD);
@@ -74,6 +80,62 @@ public interface ITensorEngine : IDisposable
 
     /// <summary>z = max(magnitude, 0) where gate > 0, else 0 (gated SAEs).</summary>
     void GatedActivation(Tensor gate_TF, Tensor magnitude_TF, Tensor z_TF);
+
+    // Transformers
+
+    /// <summary>y = x / √(mean(x²) + ε) ∘ (offset + gain), row by row; the offset is 1 for Gemma, 0 for Llama. y may be x.</summary>
+    void RmsNorm(Tensor x_TD, Tensor gain_D, float epsilon, float offset, Tensor y_TD);
+
+    /// <summary>y = (x − mean) / √(variance + ε) ∘ gain + bias, row by row, the variance biased. y may be x.</summary>
+    void LayerNorm(Tensor x_TD, Tensor gain_D, Tensor bias_D, float epsilon, Tensor y_TD);
+
+    /// <summary>
+    /// Rotary position embedding in place: in every head, each of the first R dimensions i turns with dimension i + R by the angle of its position; dimensions
+    /// from 2R on stay as they are.
+    /// </summary>
+    /// <param name="x_TN">[T, heads·headWidth] float32, dense rows.</param>
+    /// <param name="headWidth">Width of a head.</param>
+    /// <param name="positions">[T].</param>
+    /// <param name="cosine_PR">[P,R] cosines by position.</param>
+    /// <param name="sine_PR">[P,R] sines by position.</param>
+    void Rotary(Tensor x_TN, int headWidth, ReadOnlySpan<int> positions, Tensor cosine_PR, Tensor sine_PR);
+
+    /// <summary>
+    /// Causal grouped attention against a cache, the scores never held as a whole: every query token sees the positions of its own cache row up to its
+    /// own, or the last <see cref="AttentionOptions.Window"/> of them. Query head i reads key-value head i / (H/G).
+    /// </summary>
+    /// <param name="queries_TN">[T, H·S].</param>
+    /// <param name="keys_BPM">[B, P, G·S].</param>
+    /// <param name="values_BPM">[B, P, G·S].</param>
+    /// <param name="runs">Which tokens are where: consecutive tokens at consecutive positions of one cache row.</param>
+    /// <param name="options">Head width, scale, window, soft cap.</param>
+    /// <param name="output_TN">[T, H·S].</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default);
+
+    /// <summary>y = σ(x), element by element. y may be x.</summary>
+    void Activate(Tensor x_TN, Activation activation, Tensor y_TN);
+
+    /// <summary>y = σ(gate) ∘ up: SwiGLU, GeGLU. y may be gate or up.</summary>
+    void GatedProduct(Tensor gate_TN, Tensor up_TN, Activation activation, Tensor y_TN);
+
+    /// <summary>y = cap · tanh(x / cap). y may be x.</summary>
+    void SoftCap(Tensor x_TN, float cap, Tensor y_TN);
+
+    /// <summary>Cross-entropy in nats of the token ids under the logits, log-sum-exp in float64; an id of −1 gives 0.</summary>
+    /// <param name="logits_TV">[T,V].</param>
+    /// <param name="ids">[T].</param>
+    /// <param name="loss_T">[T] float32.</param>
+    void CrossEntropy(Tensor logits_TV, ReadOnlySpan<int> ids, Tensor loss_T);
+
+    /// <summary>
+    /// One token of every row: the largest logit (lowest index when equal) at temperature 0, else a draw from the softmax at the row's
+    /// temperature, cut to the <see cref="SamplingRow.TopK"/> largest and to the smallest set of probability <see cref="SamplingRow.TopP"/>, by the row's own number.
+    /// </summary>
+    /// <param name="logits_TV">[T,V].</param>
+    /// <param name="rows">[T] how to draw.</param>
+    /// <param name="ids">[T] the answer.</param>
+    void SampleRows(Tensor logits_TV, ReadOnlySpan<SamplingRow> rows, Span<int> ids);
 
     // Training of SAEs
 
@@ -133,6 +195,43 @@ public interface ITensorEngine : IDisposable
     /// <param name="cancel">Honoured within 100 ms; some rows then have taken the step.</param>
     void AdamStepSparse(Tensor coefficients_TF, Tensor rows_TD, Tensor parameter_FD, Tensor secondMoment_FD, AdamOptions options, bool unitRows = false, CancellationToken cancel = default);
 }
+
+/// <summary>Non-linearities of MLPs.</summary>
+public enum Activation
+{
+    /// <summary>x · Φ(x), exact.</summary>
+    Gelu,
+
+    /// <summary>GELU by its tanh approximation (gelu_new, gelu_pytorch_tanh).</summary>
+    GeluTanh,
+
+    /// <summary>x · sigmoid(x).</summary>
+    Silu,
+
+    /// <summary>max(x, 0).</summary>
+    Relu,
+}
+
+/// <summary>Consecutive tokens of a batch that sit at consecutive positions of one cache row.</summary>
+/// <param name="Token">First token of the batch.</param>
+/// <param name="Count">How many.</param>
+/// <param name="Row">Row of the cache.</param>
+/// <param name="Position">Position of the first.</param>
+public readonly record struct TokenRun(int Token, int Count, int Row, int Position);
+
+/// <summary>How attention scores are made.</summary>
+/// <param name="HeadWidth">S.</param>
+/// <param name="Scale">Multiplies q·k.</param>
+/// <param name="Window">How many positions a query sees, itself included; 0 for all.</param>
+/// <param name="SoftCap">cap · tanh(score / cap) before the softmax; 0 for none.</param>
+public readonly record struct AttentionOptions(int HeadWidth, float Scale, int Window = 0, float SoftCap = 0);
+
+/// <summary>How one row is sampled.</summary>
+/// <param name="Uniform">The row's own number, in [0, 1).</param>
+/// <param name="Temperature">0 for the largest logit.</param>
+/// <param name="TopK">How many of the largest stay, 0 for all.</param>
+/// <param name="TopP">Probability that stays, 1 for all.</param>
+public readonly record struct SamplingRow(double Uniform, float Temperature = 1, int TopK = 0, float TopP = 1);
 
 /// <summary>Who computes: shown by <c>featureflow engine list</c> and <c>Get-FlowEngine</c>.</summary>
 /// <param name="Name">cpu or torch.</param>

@@ -30,7 +30,7 @@ internal sealed class GemmBenchmark : Benchmark
         using var engine = new CpuEngine(options.Threads);
         using var encoder = Made.Matrix(3, D, Features);
         using var norms = Tensor.Allocate(DType.F32, D);
-        foreach (var tokens in new[] { 1, 4, 16 })
+        foreach (var tokens in new[] { 1, 4, 8, 16, 32 })
         {
             using Tensor x = Made.Matrix(4, tokens, D), z = Tensor.Allocate(DType.F32, tokens, Features);
             var times = Timing.Turns(options.Runs, Timing.Timed(() => engine.MatMul(x, encoder, z)), Timing.Timed(() => engine.RowNorms(encoder, norms)));

@@ -92,6 +92,29 @@ public class MatMulTests
     }
 
     [Theory]
+    [InlineData(DType.F32, true)]
+    [InlineData(DType.BF16, true)]
+    [InlineData(DType.F32, false)]
+    public void BitsOfARowDoNotDependOnHowManyComeTogether(DType type, bool transposed)
+    {
+        // every path: one row, few, the streamed ones, strips packed by each thread, the blocked product
+        var a = Make.Matrix(260, 1700, 13);
+        var b = Make.Matrix(1700, 205, 14, type, transposed);
+        foreach (var bits in Kernels())
+        {
+            using var engine = new CpuEngine(2, bits);
+            var all = Make.Empty(260, 205);
+            engine.MatMul(a, b, all);
+            foreach (var m in new[] { 1, 2, 4, 5, 8, 9, 11, 16, 17, 30, 191, 193 })
+            {
+                var some = Make.Empty(m, 205);
+                engine.MatMul(a.Rows(3, m), b, some);
+                Assert.Equal(all.Rows(3, m).AsSpan<float>().ToArray(), some.AsSpan<float>().ToArray());
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(3)]
     [InlineData(40)]
     public void SparseProductEqualsDense(int m)

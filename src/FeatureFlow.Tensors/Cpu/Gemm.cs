@@ -16,6 +16,7 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
     private const int BlockColumns = 768;
     private const int SlabRows = 48 * BlockRows;
     private const int SlabColumns = 6 * BlockColumns;
+    private const int FewRows = 192;
 
     public MicroKernel Kernel { get; } = kernel;
 
@@ -39,6 +40,12 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
     public void Multiply(Operand a, Operand b, float* c, long stride, float* scale, float* bias, bool accumulate, CancellationToken cancel)
     {
         int m = a.Rows, n = b.Columns, k = a.Columns;
+        if (m <= FewRows && b.ColumnsAreDense)
+        {
+            MultiplyFew(a, b, c, stride, scale, bias, accumulate, cancel);
+            return;
+        }
+
         var bT = b.Transpose();
         var (depth, slabs) = Slabs(k);
         int mr = Kernel.Rows, nr = Kernel.Columns;
@@ -75,6 +82,43 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
         }
     }
 
+    // Few rows against a matrix with dense columns (weights as transformers store them): every thread packs a strip of B for itself, where it stays in
+    // the second-level cache, and multiplies all rows with it, so that B is read once and nobody waits
+    private void MultiplyFew(Operand a, Operand b, float* c, long stride, float* scale, float* bias, bool accumulate, CancellationToken cancel)
+    {
+        int m = a.Rows, n = b.Columns, k = a.Columns;
+        var bT = b.Transpose();
+        var (depth, slabs) = Slabs(k);
+        int mr = Kernel.Rows, nr = Kernel.Columns, padded = RoundUp(m, mr);
+        using var packedA = scratch.Rent(padded * (long)depth * slabs);
+        var pa = packedA.Floats;
+        for (var slab = 0; slab < slabs; slab++)
+        {
+            var k0 = slab * depth;
+            Packing.Pack(a, 0, m, k0, Math.Max(0, Math.Min(depth, k - k0)), mr, pa + (long)slab * padded * depth);
+        }
+
+        var strips = (n + nr - 1) / nr;
+        var together = Math.Clamp(strips / (8 * workers.Threads), 1, 4);
+        workers.Run((strips + together - 1) / together, cancel, piece =>
+        {
+            using var packedB = scratch.Rent((long)nr * depth);
+            for (var strip = piece * together; strip < Math.Min(strips, (piece + 1) * together); strip++)
+            {
+                int j0 = strip * nr, columns = Math.Min(nr, n - j0);
+                for (var slab = 0; slab < slabs; slab++)
+                {
+                    var k0 = slab * depth;
+                    var kc = Math.Max(0, Math.Min(depth, k - k0));
+                    Packing.Pack(bT, j0, columns, k0, kc, nr, packedB.Floats);
+                    Block(pa + (long)slab * padded * depth, m, packedB.Floats, columns, kc, c + j0, stride, slab > 0 || accumulate);
+                }
+
+                Finish(c + j0, stride, m, columns, scale == null ? null : scale + j0, bias == null ? null : bias + j0);
+            }
+        });
+    }
+
     /// <summary>One block of C from packed strips: rows and columns need not fill the last tiles.</summary>
     public void Block(float* pa, int rows, float* pb, int columns, int k, float* c, long stride, bool accumulate)
     {
@@ -89,6 +133,12 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
                 if (i + mr <= rows && j + nr <= columns)
                 {
                     Kernel.Run(pa + (long)i * k, strip, k, tile, stride, accumulate);
+                    continue;
+                }
+
+                if (j + nr <= columns && rows - i <= 8)
+                {
+                    for (var r = 0; r < rows - i; r += 4) Kernel.RunFew(r, Math.Min(4, rows - i - r), pa + (long)i * k, strip, k, tile + r * stride, stride, accumulate);
                     continue;
                 }
 

@@ -161,4 +161,72 @@ internal sealed unsafe class MicroKernel512 : MicroKernel
         c11_0.Store(c + 11 * stride);
         c11_1.Store(c + 11 * stride + 16);
     }
+
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void RunFew(int first, int rows, float* a, float* b, int k, float* c, long stride, bool accumulate)
+    {
+        if (rows == 1) RunOne(a + first, b, k, c, accumulate);
+        else RunFour(rows, a + first, b, k, c, stride, accumulate);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunOne(float* a, float* b, int k, float* c, bool accumulate)
+    {
+        var c0 = Vector512<float>.Zero;
+        var c1 = Vector512<float>.Zero;
+        for (; k > 0; k--)
+        {
+            var x = Vector512.Create(a[0]);
+            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b), c0);
+            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+            a += 12;
+            b += 32;
+        }
+
+        Store(c0, c1, c, accumulate);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunFour(int rows, float* a, float* b, int k, float* c, long stride, bool accumulate)
+    {
+        Vector512<float> c0_0 = Vector512<float>.Zero, c0_1 = c0_0, c1_0 = c0_0, c1_1 = c0_0, c2_0 = c0_0, c2_1 = c0_0, c3_0 = c0_0, c3_1 = c0_0;
+        for (; k > 0; k--)
+        {
+            var b0 = Vector512.Load(b);
+            var b1 = Vector512.Load(b + 16);
+            var x = Vector512.Create(a[0]);
+            c0_0 = Avx512F.FusedMultiplyAdd(x, b0, c0_0);
+            c0_1 = Avx512F.FusedMultiplyAdd(x, b1, c0_1);
+            x = Vector512.Create(a[1]);
+            c1_0 = Avx512F.FusedMultiplyAdd(x, b0, c1_0);
+            c1_1 = Avx512F.FusedMultiplyAdd(x, b1, c1_1);
+            x = Vector512.Create(a[2]);
+            c2_0 = Avx512F.FusedMultiplyAdd(x, b0, c2_0);
+            c2_1 = Avx512F.FusedMultiplyAdd(x, b1, c2_1);
+            x = Vector512.Create(a[3]);
+            c3_0 = Avx512F.FusedMultiplyAdd(x, b0, c3_0);
+            c3_1 = Avx512F.FusedMultiplyAdd(x, b1, c3_1);
+            a += 12;
+            b += 32;
+        }
+
+        Store(c0_0, c0_1, c, accumulate);
+        Store(c1_0, c1_1, c + stride, accumulate);
+        if (rows > 2) Store(c2_0, c2_1, c + 2 * stride, accumulate);
+        if (rows > 3) Store(c3_0, c3_1, c + 3 * stride, accumulate);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector512<float> low, Vector512<float> high, float* c, bool accumulate)
+    {
+        if (accumulate)
+        {
+            low += Vector512.Load(c);
+            high += Vector512.Load(c + 16);
+        }
+
+        low.Store(c);
+        high.Store(c + 16);
+    }
 }

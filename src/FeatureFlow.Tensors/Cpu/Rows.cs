@@ -73,6 +73,62 @@ internal static unsafe class Rows
         for (; i < n; i++) z[i] = gate[i] > 0 && magnitude[i] > 0 ? magnitude[i] : 0;
     }
 
+    /// <summary>y = (x − shift) · factor ∘ (offset + gain) + bias; bias may be null.</summary>
+    public static void Normalise(float* x, float shift, float factor, float* gain, float offset, float* bias, float* y, int n)
+    {
+        Vector256<float> s = Vector256.Create(shift), f = Vector256.Create(factor), o = Vector256.Create(offset);
+        var i = 0;
+        for (; i + 8 <= n; i += 8)
+        {
+            var v = (Vector256.Load(x + i) - s) * f * (o + Vector256.Load(gain + i));
+            if (bias != null) v += Vector256.Load(bias + i);
+            v.Store(y + i);
+        }
+
+        for (; i < n; i++) y[i] = (x[i] - shift) * factor * (offset + gain[i]) + (bias == null ? 0 : bias[i]);
+    }
+
+    /// <summary>Turns the pairs (a, b) by angles: (a·cos − b·sin, b·cos + a·sin).</summary>
+    public static void Turn(float* a, float* b, float* cosine, float* sine, int n)
+    {
+        var i = 0;
+        for (; i + 8 <= n; i += 8)
+        {
+            Vector256<float> x = Vector256.Load(a + i), y = Vector256.Load(b + i), c = Vector256.Load(cosine + i), s = Vector256.Load(sine + i);
+            (x * c - y * s).Store(a + i);
+            (y * c + x * s).Store(b + i);
+        }
+
+        for (; i < n; i++) (a[i], b[i]) = (a[i] * cosine[i] - b[i] * sine[i], b[i] * cosine[i] + a[i] * sine[i]);
+    }
+
+    /// <summary>Σ x in float64.</summary>
+    public static double Sum64(float* x, int n)
+    {
+        var sums = Vector512<double>.Zero;
+        var i = 0;
+        for (; i + 8 <= n; i += 8) sums += Wide(x + i);
+        var sum = Vector512.Sum(sums);
+        for (; i < n; i++) sum += x[i];
+        return sum;
+    }
+
+    /// <summary>Σ (x − mean)² in float64.</summary>
+    public static double Squares64(float* x, double mean, int n)
+    {
+        Vector512<double> sums = Vector512<double>.Zero, m = Vector512.Create(mean);
+        var i = 0;
+        for (; i + 8 <= n; i += 8)
+        {
+            var d = Wide(x + i) - m;
+            sums += d * d;
+        }
+
+        var sum = Vector512.Sum(sums);
+        for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+        return sum;
+    }
+
     /// <summary>Stored elements, a step apart, as float32.</summary>
     public static void ToFloat(byte* x, DType type, long step, float* y, int n)
     {
@@ -97,6 +153,12 @@ internal static unsafe class Rows
         (DType.BF16, _) => Dot64<LoadBF16, LoadF16>(x, stepX, y, stepY, n),
         _ => Dot64<LoadF16, LoadBF16>(x, stepX, y, stepY, n),
     };
+
+    private static Vector512<double> Wide(float* x)
+    {
+        var (low, high) = Vector256.Widen(Vector256.Load(x));
+        return Vector512.Create(low, high);
+    }
 
     private static void ToFloat<TLoad>(byte* x, long step, float* y, int n)
         where TLoad : struct, ILoad

@@ -4,16 +4,16 @@ using System.Runtime.Intrinsics;
 namespace FeatureFlow.Tensors.Cpu;
 
 /// <summary>
-/// Products with few rows on the left: bounded by reading the right-hand matrix once, so nothing is packed.
+/// Products with few rows on the left and a right-hand matrix whose rows are dense: bounded by reading it once, so nothing is packed. Sums are
+/// made slab by slab as <see cref="Gemm"/> makes them: the bits do not depend on how many rows come together.
 /// </summary>
 internal static unsafe class Streaming
 {
-    private const int MaxRows = 4;
-    private const int MaxRowsOfDenseRows = 16;
+    private const int MaxRows = 16;
     private const int Lane = 4096; // numbers of c that stay in L1
 
     /// <summary>True for as many rows as reading b costs more than multiplying; above it the blocked product is faster.</summary>
-    public static bool Suits(int m, in Operand b) => m <= (b.RowsAreDense && !b.ColumnsAreDense ? MaxRowsOfDenseRows : MaxRows);
+    public static bool Suits(int m, in Operand b) => m <= MaxRows && b.RowsAreDense && !b.ColumnsAreDense;
 
     /// <summary>c[m, n] = a[m]·bᵀ[n] for the columns n of one piece; a is dense float32 [M,K].</summary>
     public static void Product(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
@@ -40,45 +40,31 @@ internal static unsafe class Streaming
     private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {
-        if (b.ColumnsAreDense)
-        {
-            for (var n = 0; n < columns; n++)
-            {
-                var row = b.At(0, column + n);
-                for (var i = 0; i < m; i++)
-                {
-                    var dot = Dot<TLoad>(a + (long)i * k, row, k);
-                    var target = c + i * stride + column + n;
-                    *target = accumulate ? *target + dot : dot;
-                }
-            }
-
-            return;
-        }
-
-        // b's rows (or nothing) are dense: add multiples of pieces of eight rows at a time, each read once. The sums lie together in L1:
-        // rows of c are often a power of two apart, where a cache keeps few of them
+        // add multiples of pieces of eight rows at a time, each read once. The sums lie together in L1: rows of c are often a power of two
+        // apart, where a cache keeps few of them
         var lane = Math.Max(256, Lane / Math.Max(1, m) & ~15);
         var sums = stackalloc float[lane * m];
+        var (depth, slabs) = Gemm.Slabs(k);
         for (var n = 0; n < columns; n += lane)
         {
             var width = Math.Min(lane, columns - n);
-            var target = c + column + n;
-            for (var i = 0; i < m; i++)
+            for (var slab = 0; slab < slabs; slab++)
             {
-                var row = new Span<float>(sums + i * lane, width);
-                if (accumulate) new Span<float>(target + i * stride, width).CopyTo(row);
-                else row.Clear();
-            }
+                new Span<float>(sums, lane * m).Clear();
+                int p = slab * depth, end = Math.Min(k, p + depth);
+                for (; p + 8 <= end; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, sums, lane, width);
+                for (; p < end; p++)
+                {
+                    for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), sums + i * lane, width);
+                }
 
-            var p = 0;
-            for (; p + 8 <= k && b.RowsAreDense; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, sums, lane, width);
-            for (; p < k; p++)
-            {
-                for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), b.ColumnStep, sums + i * lane, width);
+                for (var i = 0; i < m; i++)
+                {
+                    var target = c + i * stride + column + n;
+                    if (slab > 0 || accumulate) Rows.Add(sums + i * lane, target, 1f, target, width);
+                    else new Span<float>(sums + i * lane, width).CopyTo(new Span<float>(target, width));
+                }
             }
-
-            for (var i = 0; i < m; i++) new Span<float>(sums + i * lane, width).CopyTo(new Span<float>(target + i * stride, width));
         }
     }
 
@@ -125,18 +111,14 @@ internal static unsafe class Streaming
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddMultiple<TLoad>(float factor, byte* row, long step, float* target, int n)
+    private static void AddMultiple<TLoad>(float factor, byte* row, float* target, int n)
         where TLoad : struct, ILoad
     {
         var f = Vector512.Create(factor);
         var i = 0;
-        if (step == TLoad.Size)
-        {
-            for (; i + 16 <= n; i += 16)
-                Vector512.MultiplyAddEstimate(f, TLoad.Sixteen(row + (long)i * TLoad.Size), Vector512.Load(target + i)).Store(target + i);
-        }
-
-        for (; i < n; i++) target[i] = MathF.FusedMultiplyAdd(factor, TLoad.One(row + i * step), target[i]);
+        for (; i + 16 <= n; i += 16)
+            Vector512.MultiplyAddEstimate(f, TLoad.Sixteen(row + (long)i * TLoad.Size), Vector512.Load(target + i)).Store(target + i);
+        for (; i < n; i++) target[i] = MathF.FusedMultiplyAdd(factor, TLoad.One(row + (long)i * TLoad.Size), target[i]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

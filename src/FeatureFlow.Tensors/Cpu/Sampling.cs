@@ -1,0 +1,129 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace FeatureFlow.Tensors.Cpu;
+
+/// <summary>Sums and draws over one row of logits.</summary>
+internal static unsafe class Sampling
+{
+    /// <summary>log Σ eˣ, the sum in float64.</summary>
+    public static double LogSumExp(float* x, int n)
+    {
+        var most = Largest(x, n);
+        if (!float.IsFinite(x[most])) return x[most];
+        return x[most] + Math.Log(SumExp(x, x[most], 1, n));
+    }
+
+    /// <summary>One token: see <see cref="ITensorEngine.SampleRows"/>.</summary>
+    public static int Draw(float* x, int n, SamplingRow row)
+    {
+        var most = Largest(x, n);
+        if (row.Temperature <= 0 || row.TopK == 1 || n == 1) return most;
+        var (top, scale) = (x[most], 1f / row.Temperature);
+        var total = SumExp(x, top, scale, n);
+        if (row.TopK <= 0 && row.TopP >= 1)
+        {
+            // the whole distribution, in the order of the vocabulary, block by block
+            const int block = 256;
+            double target = row.Uniform * total, sum = 0;
+            var start = 0;
+            for (; start + block < n; start += block)
+            {
+                var next = sum + SumExp(x + start, top, scale, block);
+                if (next > target) break;
+                sum = next;
+            }
+
+            var at = -1;
+            for (var i = start; i < n; i++)
+            {
+                var p = Weight(x[i], top, scale);
+                if (p == 0) continue;
+                sum += p;
+                at = i;
+                if (sum > target) break;
+            }
+
+            return at < 0 ? most : at;
+        }
+
+        // best first, as far as the cuts allow; nearly always a small part of the vocabulary, so sorted by halves of the range
+        var candidates = Candidates(x, n, top, scale, total, row);
+        double kept = 0;
+        var count = 0;
+        var limit = row.TopK > 0 ? Math.Min(row.TopK, candidates.Length) : candidates.Length;
+        var enough = row.TopP < 1 ? Math.Max(0, (double)row.TopP) * total : double.PositiveInfinity;
+        if (row.TopK > 0 && row.TopP < 1)
+        {
+            // the cut by probability is of what the first cut has left
+            double left = 0;
+            for (var i = 0; i < limit; i++) left += candidates[i].Weight;
+            enough = row.TopP * left;
+        }
+
+        while (count < limit && (count == 0 || kept < enough)) kept += candidates[count++].Weight;
+        double wanted = row.Uniform * kept, passed = 0;
+        for (var i = 0; i < count; i++)
+        {
+            passed += candidates[i].Weight;
+            if (passed > wanted) return candidates[i].Index;
+        }
+
+        return candidates[count - 1].Index;
+    }
+
+    /// <summary>Index of the largest, the lowest when equal; NaN never wins.</summary>
+    public static int Largest(float* x, int n)
+    {
+        var best = 0;
+        for (var i = 1; i < n; i++)
+        {
+            if (x[i] > x[best] || float.IsNaN(x[best])) best = i;
+        }
+
+        return best;
+    }
+
+    // Everything that can be among the kept, best first, equal ones by index: those within a falling distance of the top until they hold enough
+    private static (int Index, double Weight)[] Candidates(float* x, int n, float top, float scale, double total, SamplingRow row)
+    {
+        for (var distance = 4f; ; distance *= 2)
+        {
+            var list = new List<(int Index, double Weight)>();
+            double sum = 0;
+            var floor = top - distance / scale;
+            for (var i = 0; i < n; i++)
+            {
+                if (!(x[i] >= floor)) continue;
+                var p = Weight(x[i], top, scale);
+                list.Add((i, p));
+                sum += p;
+            }
+
+            var enough = (row.TopK > 0 && list.Count >= row.TopK) || (row.TopP < 1 && sum >= row.TopP * total) || list.Count == n || distance > 200;
+            if (!enough) continue;
+            var found = list.ToArray();
+            Array.Sort(found, (a, b) => x[a.Index] != x[b.Index] ? x[b.Index].CompareTo(x[a.Index]) : a.Index.CompareTo(b.Index));
+            return found;
+        }
+    }
+
+    private static double Weight(float x, float top, float scale) => Math.Exp((double)(x - top) * scale);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SumExp(float* x, float top, float scale, int n)
+    {
+        Vector512<double> low = Vector512<double>.Zero, high = low;
+        var i = 0;
+        for (; i + 16 <= n; i += 16)
+        {
+            var (a, b) = Vector512.Widen(VectorMath.Exp((Vector512.Load(x + i) - Vector512.Create(top)) * scale));
+            low += a;
+            high += b;
+        }
+
+        var sum = Vector512.Sum(low + high);
+        for (; i < n; i++) sum += Math.Exp((double)(x[i] - top) * scale);
+        return sum;
+    }
+}
