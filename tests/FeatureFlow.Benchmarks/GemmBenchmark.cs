@@ -26,15 +26,22 @@ internal sealed class GemmBenchmark : Benchmark
             foreach (var row in Product(options, blas, options.Threads, m, k, n, null)) yield return row;
         }
 
-        // few tokens: bounded by reading the weights once
+        // few tokens: bounded by reading the weights once, as SAEs ([in, out]) and transformers ([out, in]) store them
         using var engine = new CpuEngine(options.Threads);
-        using var encoder = Made.Matrix(3, D, Features);
-        using var norms = Tensor.Allocate(DType.F32, D);
-        foreach (var tokens in new[] { 1, 4, 8, 16, 32 })
+        using Tensor encoder = Made.Matrix(3, D, Features), norms = Tensor.Allocate(DType.F32, D), half = Tensor.Allocate(DType.BF16, Features, D), halfNorms = Tensor.Allocate(DType.F32, Features);
+        using var full = Made.Matrix(5, Features, D);
+        engine.Copy(full, half);
+        foreach (var (name, weights, read, norm) in new[] { ("f32 [in,out]", encoder, encoder, norms), ("f32 [out,in]", full.Transpose(), full, halfNorms), ("bf16 [out,in]", half.Transpose(), half, halfNorms) })
         {
-            using Tensor x = Made.Matrix(4, tokens, D), z = Tensor.Allocate(DType.F32, tokens, Features);
-            var times = Timing.Turns(options.Runs, Timing.Timed(() => engine.MatMul(x, encoder, z)), Timing.Timed(() => engine.RowNorms(encoder, norms)));
-            yield return new Row($"f32 {tokens}x{D}x{Features}, {Text.Threads(options.Threads)}", 4.0 * D * Features / times[0].Median / 1e9, "GB/s", $"reading once {times[1].Median * 1e3:0.0} ms", times[0].FasterThan(times[1]), Spread: times[0].Spread);
+            foreach (var tokens in new[] { 1, 4, 8, 16, 64 })
+            {
+                using Tensor x = Made.Matrix(4, tokens, D), z = Tensor.Allocate(DType.F32, tokens, Features);
+                var times = Timing.Turns(options.Runs, Timing.Timed(() => engine.MatMul(x, weights, z)), Timing.Timed(() => engine.RowNorms(read, norm)), () => FmaPeak.Seconds(options.Threads));
+                var (mine, bytes) = (times[0], (double)weights.DType.Size() * D * Features);
+                var multiplying = 2.0 * tokens * D * Features / (options.Threads * FmaPeak.Operations / times[2].Median);
+                var limit = Math.Max(times[1].Median, multiplying);
+                yield return new Row($"{name} {tokens}x{D}x{Features}, {Text.Threads(options.Threads)}", bytes / mine.Median / 1e9, "GB/s", $"reading once {times[1].Median * 1e3:0.0} ms, FMA peak {multiplying * 1e3:0.0} ms", limit / mine.Median, Spread: mine.Spread);
+            }
         }
     }
 

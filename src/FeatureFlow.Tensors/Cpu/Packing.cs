@@ -38,13 +38,83 @@ internal static unsafe class Packing
         {
             var live = Math.Min(width, rows - done);
             var source = x.At(row + done, k0);
-            if (x.RowsAreDense && typeof(TLoad) == typeof(LoadBF16) && Sse2.IsSupported)
+            if (x.RowsAreDense && Avx512F.IsSupported && live == width && width % 16 == 0)
+                FromWideRows<TLoad>(source, x.RowStep, k, width, target);
+            else if (x.RowsAreDense && typeof(TLoad) == typeof(LoadBF16) && Sse2.IsSupported)
                 FromBFloatRows(source, x.RowStep, live, k, width, target);
             else if (x.RowsAreDense)
                 FromRows<TLoad>(source, x.RowStep, live, k, width, target);
             else
                 FromAnywhere<TLoad>(source, x.RowStep, x.ColumnStep, 0, live, k, width, target);
         }
+    }
+
+    // k runs along memory: transpose blocks of 16 × 16 in registers, whole cache lines at a time, over stretches of k short enough for the strip to stay in L1
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FromWideRows<TLoad>(byte* source, long rowStep, int k, int width, float* target)
+        where TLoad : struct, ILoad
+    {
+        const int stretch = 128;
+        var whole = k & ~15;
+        for (var k0 = 0; k0 < whole; k0 += stretch)
+        {
+            var end = Math.Min(whole, k0 + stretch);
+            for (var r = 0; r < width; r += 16)
+            {
+                for (var i = k0; i < end; i += 16)
+                {
+                    var p = source + r * rowStep + (long)i * TLoad.Size;
+                    Four<TLoad>(p, rowStep, stretch, out var a0, out var a1, out var a2, out var a3);
+                    Four<TLoad>(p + 4 * rowStep, rowStep, stretch, out var b0, out var b1, out var b2, out var b3);
+                    Four<TLoad>(p + 8 * rowStep, rowStep, stretch, out var c0, out var c1, out var c2, out var c3);
+                    Four<TLoad>(p + 12 * rowStep, rowStep, stretch, out var d0, out var d1, out var d2, out var d3);
+                    var t = target + (long)i * width + r;
+                    Quarters(a0, b0, c0, d0, t, width);
+                    Quarters(a1, b1, c1, d1, t + width, width);
+                    Quarters(a2, b2, c2, d2, t + 2 * width, width);
+                    Quarters(a3, b3, c3, d3, t + 3 * width, width);
+                }
+            }
+        }
+
+        if (whole < k) FromAnywhere<TLoad>(source + (long)whole * TLoad.Size, rowStep, TLoad.Size, 0, width, k - whole, width, target + (long)whole * width);
+    }
+
+    // sixteen k of four rows: number j of the results holds in its quarter q the four rows at k = 4q + j
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Four<TLoad>(byte* p, long rowStep, int ahead, out Vector512<float> r0, out Vector512<float> r1, out Vector512<float> r2, out Vector512<float> r3)
+        where TLoad : struct, ILoad
+    {
+        var a = TLoad.Sixteen(p);
+        var b = TLoad.Sixteen(p + rowStep);
+        var c = TLoad.Sixteen(p + 2 * rowStep);
+        var d = TLoad.Sixteen(p + 3 * rowStep);
+        Sse.Prefetch0(p + ahead * TLoad.Size);
+        Sse.Prefetch0(p + rowStep + ahead * TLoad.Size);
+        Sse.Prefetch0(p + 2 * rowStep + ahead * TLoad.Size);
+        Sse.Prefetch0(p + 3 * rowStep + ahead * TLoad.Size);
+        var ab = Avx512F.UnpackLow(a, b).AsDouble();
+        var cd = Avx512F.UnpackLow(c, d).AsDouble();
+        var abHigh = Avx512F.UnpackHigh(a, b).AsDouble();
+        var cdHigh = Avx512F.UnpackHigh(c, d).AsDouble();
+        r0 = Avx512F.UnpackLow(ab, cd).AsSingle();
+        r1 = Avx512F.UnpackHigh(ab, cd).AsSingle();
+        r2 = Avx512F.UnpackLow(abHigh, cdHigh).AsSingle();
+        r3 = Avx512F.UnpackHigh(abHigh, cdHigh).AsSingle();
+    }
+
+    // the quarters of four times four rows, put together and stored four k apart
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Quarters(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* t, int width)
+    {
+        var ab = Avx512F.Shuffle4x128(a, b, 0b01_00_01_00);
+        var abHigh = Avx512F.Shuffle4x128(a, b, 0b11_10_11_10);
+        var cd = Avx512F.Shuffle4x128(c, d, 0b01_00_01_00);
+        var cdHigh = Avx512F.Shuffle4x128(c, d, 0b11_10_11_10);
+        Avx512F.Shuffle4x128(ab, cd, 0b10_00_10_00).Store(t);
+        Avx512F.Shuffle4x128(ab, cd, 0b11_01_11_01).Store(t + 4 * width);
+        Avx512F.Shuffle4x128(abHigh, cdHigh, 0b10_00_10_00).Store(t + 8 * width);
+        Avx512F.Shuffle4x128(abHigh, cdHigh, 0b11_01_11_01).Store(t + 12 * width);
     }
 
     // k runs along memory: transpose blocks of 4 × 4 in registers
