@@ -41,9 +41,9 @@ internal sealed class PhraseList
 
     public PhraseList Where(Func<string[], bool> keep) => new([.. Phrases.Zip(Probabilities).Where(p => keep(p.First))]);
 
-    public string[] Draw(StoryRandom random)
+    public string[] Draw(Prng random)
     {
-        var i = Array.BinarySearch(_upTo, random.NextUnit());
+        var i = Array.BinarySearch(_upTo, random.NextDouble());
         return Phrases[Math.Min(i < 0 ? ~i : i + 1, Phrases.Count - 1)];
     }
 

@@ -4,7 +4,7 @@ namespace FeatureFlow.Experiments.Storyworld;
 /// One sentence being made: a frame is drawn, then its slots are filled from the scene, the themes and the general words, and every draw is
 /// written down with its probability. What depends on the theme is kept as groups of P(choice | theme); the rest is one number.
 /// </summary>
-internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, StoryRandom random, ThemeMix mix)
+internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, Prng random, ThemeMix mix)
 {
     private const double HeroChance = 0.65;
     private const double PronounChance = 0.55;
@@ -34,7 +34,7 @@ internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, Stor
     {
         var open = lexicon.Frames.Where(f => f.Section == section && scene.Allows(f)).ToList();
         var total = open.Sum(f => f.Weight);
-        var u = random.NextUnit() * total;
+        var u = random.NextDouble() * total;
         var i = 0;
         while (i < open.Count - 1 && (u -= open[i].Weight) >= 0) i++;
         _topic = scene.Topic;
@@ -109,7 +109,7 @@ internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, Stor
         {
             var group = new double[lexicon.Themes.Count];
             group.AsSpan().Fill(1);
-            tied = (random.NextUnit() < mix.Share ? mix.To : mix.From, group);
+            tied = (random.NextDouble() < mix.Share ? mix.To : mix.From, group);
             _ties[tie] = tied;
             _groups.Add(group);
         }
@@ -200,7 +200,7 @@ internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, Stor
 
     private bool Happens(double chance)
     {
-        var yes = random.NextUnit() < chance;
+        var yes = random.NextDouble() < chance;
         LogProbability += Math.Log(yes ? chance : 1 - chance);
         return yes;
     }

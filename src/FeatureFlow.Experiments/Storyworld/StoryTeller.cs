@@ -28,7 +28,7 @@ public sealed class StoryTeller(ulong seed)
     /// <summary>Tells story <paramref name="index"/>.</summary>
     public Story Tell(long index)
     {
-        var random = new StoryRandom(seed, (ulong)index);
+        var random = new Prng(seed, (ulong)index);
         var chain = _lexicon.Chain;
         var scene = new StoryScene();
         var state = chain.Start(random);
@@ -55,7 +55,7 @@ public sealed class StoryTeller(ulong seed)
     }
 
     /// <summary>What kind of sentence comes next, and the chance that it had.</summary>
-    private static (string Section, double Chance) Next(StoryScene scene, int told, string last, StoryRandom random)
+    private static (string Section, double Chance) Next(StoryScene scene, int told, string last, Prng random)
     {
         if (last == "question") return ("reply", 1);
         var chance = 1.0;
@@ -67,7 +67,7 @@ public sealed class StoryTeller(ulong seed)
 
         bool Happens(double share, ref double product)
         {
-            var yes = random.NextUnit() < share;
+            var yes = random.NextDouble() < share;
             product *= yes ? share : 1 - share;
             return yes;
         }

@@ -42,11 +42,11 @@ internal sealed class ThemeChain
         return new ThemeMix(pair / _themes, pair % _themes, Steps[step]);
     }
 
-    public int Start(StoryRandom random) => (int)(random.NextUnit() * _themes);
+    public int Start(Prng random) => (int)(random.NextDouble() * _themes);
 
-    public int Next(int state, StoryRandom random)
+    public int Next(int state, Prng random)
     {
-        var u = random.NextUnit();
+        var u = random.NextDouble();
         if (state >= _themes)
         {
             if (u < Linger) return state;
@@ -55,7 +55,7 @@ internal sealed class ThemeChain
         }
 
         if (u < Stay) return state;
-        u = random.NextUnit();
+        u = random.NextDouble();
         var drift = _drift[state];
         var to = 0;
         for (; to < _themes - 1 && (u -= drift[to]) >= 0; to++)
