@@ -60,6 +60,7 @@ internal static class ToolApp
         var root = new RootCommand("Follow the features of a language model through its layers.")
         {
             new Command("sae", "Look at sparse autoencoders, and compute with them.") { new SaeShowCommand(), new SaeEncodeCommand() },
+            new TokensCommand(),
             new FeaturesCommand(),
             new PredecessorsCommand(),
             new SuccessorsCommand(),

@@ -33,6 +33,12 @@ internal static class ToolErrors
     public static FeatureFlowException SaeProblems(string path, int count) =>
         new(FailureKind.Check, "FF6015", $"The self-check found {count} {(count == 1 ? "problem" : "problems")}; the list above names them.", path);
 
+    public static FeatureFlowException TokenId(string word) =>
+        new(FailureKind.Usage, "FF6017", $"'{word}' is not a token id; write whole numbers, as in --decode 12 7 99 or --decode 12,7,99.");
+
+    public static FeatureFlowException IdsShape(string path, string name, string what) =>
+        new(FailureKind.Input, "FF6018", $"'{name}' is {what}; token ids are int64 [N,T] or [T], each 0 or more.", path);
+
     public static FeatureFlowException DemoMissing(string folder) =>
         new(FailureKind.Input, "FF6016", "The pack that the demo traces is not here; reinstall the tool, or name a pack with --pack.", folder);
 }

@@ -83,6 +83,13 @@ public sealed class Tokenizer
         return sink.Text.ToString();
     }
 
+    /// <summary>Ids without what <see cref="Encode"/> put around the text (BOS, mostly), where it is there: decoded, they are the text again.</summary>
+    public ReadOnlySpan<int> WithoutTemplate(ReadOnlySpan<int> ids)
+    {
+        if (ids.StartsWith(_before)) ids = ids[_before.Length..];
+        return ids.EndsWith(_after) ? ids[..^_after.Length] : ids;
+    }
+
     /// <summary>A token as shown to people: its text, with its space, and bytes that are no character as <c>&lt;0xE2&gt;</c>.</summary>
     /// <exception cref="FeatureFlowException">FF2106: no such token.</exception>
     public string Piece(int id)
