@@ -66,6 +66,24 @@ public sealed class JsonConfig
         }
     }
 
+    /// <summary>True when the key is there and says null, which some configurations mean as "none".</summary>
+    public bool IsNull(string key) => _root.TryGetProperty(key, out var e) && e.ValueKind == JsonValueKind.Null;
+
+    /// <summary>Whole numbers: one, or a list of them; empty when absent.</summary>
+    /// <exception cref="FeatureFlowException">FF2062: something else.</exception>
+    public IReadOnlyList<int> Ints(string key)
+    {
+        if (Find(key) is not { } e) return [];
+        if (e.ValueKind != JsonValueKind.Array) return [Int(key)!.Value];
+        return e.EnumerateArray().All(i => i.ValueKind == JsonValueKind.Number && i.TryGetInt32(out _)) ? [.. e.EnumerateArray().Select(i => i.GetInt32())] : throw Wrong(key, "whole numbers", e);
+    }
+
+    /// <summary>A list of texts, or null when absent.</summary>
+    /// <exception cref="FeatureFlowException">FF2062: something else.</exception>
+    public IReadOnlyList<string>? Texts(string key) => Find(key) is { } e
+        ? e.ValueKind == JsonValueKind.Array && e.EnumerateArray().All(i => i.ValueKind == JsonValueKind.String) ? [.. e.EnumerateArray().Select(i => i.GetString()!)] : throw Wrong(key, "a list of texts", e)
+        : null;
+
     /// <summary>True when the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 

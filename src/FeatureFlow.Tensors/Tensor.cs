@@ -89,6 +89,22 @@ public sealed class Tensor : IDisposable
         return new Tensor(Storage, DType, [count, .. _shape[1..]], _strides, ByteOffset + start * _strides[0] * DType.Size(), owner: false);
     }
 
+    /// <summary>Entries <paramref name="start"/> ... of one axis: columns of a matrix, one of several interleaved parts.</summary>
+    public Tensor Slice(int axis, int start, int count)
+    {
+        if ((uint)axis >= (uint)Rank || (uint)start > (uint)_shape[axis] || (uint)count > (uint)(_shape[axis] - start)) throw TensorErrors.Slice(axis, start, count, _shape);
+        int[] shape = [.. _shape];
+        shape[axis] = count;
+        return new Tensor(Storage, DType, shape, _strides, ByteOffset + start * _strides[axis] * DType.Size(), owner: false);
+    }
+
+    /// <summary>One entry of an axis, which then is gone from the shape.</summary>
+    public Tensor Select(int axis, int index)
+    {
+        var one = Slice(axis, index, 1);
+        return new Tensor(Storage, DType, [.. one._shape[..axis], .. one._shape[(axis + 1)..]], [.. _strides[..axis], .. _strides[(axis + 1)..]], one.ByteOffset, owner: false);
+    }
+
     /// <summary>The same elements under another shape; the tensor must be contiguous.</summary>
     public Tensor Reshape(params ReadOnlySpan<int> shape)
     {

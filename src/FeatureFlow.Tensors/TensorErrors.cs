@@ -24,6 +24,9 @@ internal static class TensorErrors
     public static Exception DTypeOf(string operation, DType type) =>
         New("FF1007", $"{operation} does not take {type}.");
 
+    public static Exception Slice(int axis, int start, int count, ReadOnlySpan<int> shape) =>
+        New("FF1008", $"Entries {start}..{start + count} of axis {axis} do not exist in {Show(shape)}.");
+
     private static FeatureFlowException New(string code, string text) => new(FailureKind.Internal, code, text);
 
     private static string Show(ReadOnlySpan<int> shape) => $"[{string.Join(",", shape.ToArray())}]";

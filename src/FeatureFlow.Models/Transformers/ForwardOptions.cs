@@ -1,0 +1,51 @@
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Models;
+
+/// <summary>Which logits a forward pass computes.</summary>
+public enum LogitsWanted
+{
+    /// <summary>None.</summary>
+    None,
+
+    /// <summary>Of the last token of every row: [rows, V].</summary>
+    Last,
+
+    /// <summary>Of every token: [T, V].</summary>
+    All,
+}
+
+/// <summary>How a forward pass runs.</summary>
+public sealed record ForwardOptions
+{
+    /// <summary>Looks at and changes activations, or null.</summary>
+    public ISiteHook? Hook { get; init; }
+
+    /// <summary>Keys and values of earlier tokens, to which the batch is added; null when the batch is all there is.</summary>
+    public KvCache? Cache { get; init; }
+
+    /// <summary>The first layer to compute; above 0 the pass starts from <see cref="Resid_TD"/>, the output of the layer before.</summary>
+    public int FirstLayer { get; init; }
+
+    /// <summary>[T, D], the residual stream to start from in the middle; left as it is.</summary>
+    public Tensor? Resid_TD { get; init; }
+
+    /// <summary>The last layer to compute; null for all. A pass that stops early gives no logits.</summary>
+    public int? LastLayer { get; init; }
+
+    /// <summary>Logits to compute.</summary>
+    public LogitsWanted Logits { get; init; } = LogitsWanted.All;
+}
+
+/// <summary>What a forward pass leaves; the caller disposes it.</summary>
+/// <param name="Resid_TD">[T, D] output of the last layer computed.</param>
+/// <param name="Logits">[T, V] or [rows, V], or null.</param>
+public sealed record ForwardResult(Tensor Resid_TD, Tensor? Logits) : IDisposable
+{
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Resid_TD.Dispose();
+        Logits?.Dispose();
+    }
+}

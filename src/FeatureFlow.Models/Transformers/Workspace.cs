@@ -1,0 +1,28 @@
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Models.Transformers;
+
+/// <summary>The intermediate tensors of one forward pass, kept for the next one. Belongs to one pass at a time.</summary>
+internal sealed class Workspace(ITensorEngine engine) : IDisposable
+{
+    private readonly Dictionary<string, Tensor> _buffers = [];
+
+    /// <summary>A float32 tensor [rows, columns] with anything in it; the same name gives the same memory.</summary>
+    public Tensor Take(string name, int rows, int columns)
+    {
+        var needed = (long)rows * columns;
+        if (!_buffers.TryGetValue(name, out var buffer) || buffer.Count < needed)
+        {
+            buffer?.Dispose();
+            _buffers[name] = buffer = engine.Allocate(DType.F32, rows, columns);
+        }
+
+        return new Tensor(buffer.Storage, DType.F32, [rows, columns]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers.Values) buffer.Dispose();
+        _buffers.Clear();
+    }
+}
