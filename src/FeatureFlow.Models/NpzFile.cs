@@ -8,7 +8,7 @@ namespace FeatureFlow.Models;
 /// An .npz file: a zip archive of .npy arrays. Stored members are used where they lie in the mapped file; deflated members are inflated
 /// once, on first use. Fortran order becomes a transposed view, big-endian numbers a turned copy. Object arrays are pickles and never read.
 /// </summary>
-public sealed class NpzFile : TensorFile
+public sealed partial class NpzFile : TensorFile
 {
     private readonly List<IDisposable> _copies = [];
     private bool _closed;

@@ -50,7 +50,7 @@ public sealed class SafetensorsFile : TensorFile
     /// <summary>Writes tensors, strided ones too, whole or not at all; values are streamed. Wider types come first, so that each lies aligned.</summary>
     /// <exception cref="FeatureFlowException">FF2030: cannot be written; FF2031: a name twice.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, string>? metadata, IEnumerable<(string Name, Tensor Value)> tensors) =>
-        Write(path, metadata, tensors.Select(t => new TensorSource(t.Name, t.Value.DType, t.Value.Shape.ToArray(), s => TensorStream.Write(s, t.Value))));
+        Write(path, metadata, tensors.Select(t => TensorSource.Of(t.Name, t.Value)));
 
     /// <summary>Writes tensors that are made while they are written, one after the other, so that none need fit in memory.</summary>
     /// <exception cref="FeatureFlowException">FF2030: cannot be written; FF2031: a name twice.</exception>
@@ -90,4 +90,14 @@ public sealed record TensorSource(string Name, DType DType, IReadOnlyList<int> S
 {
     /// <summary>Bytes of all elements.</summary>
     public long ByteLength => Shape.Aggregate(1L, (n, extent) => n * extent) * DType.Size();
+
+    /// <summary>The elements of a host tensor, strided or not.</summary>
+    public static TensorSource Of(string name, Tensor value) => new(name, value.DType, value.Shape.ToArray(), s => TensorStream.Write(s, value));
+
+    /// <summary>The elements of a tensor that is made when it is written, and given back at once.</summary>
+    public static TensorSource Made(string name, DType type, IReadOnlyList<int> shape, Func<Tensor> make) => new(name, type, shape, s =>
+    {
+        using var value = make();
+        TensorStream.Write(s, value);
+    });
 }

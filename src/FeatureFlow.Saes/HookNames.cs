@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using FeatureFlow.Models;
 
 namespace FeatureFlow.Saes;
 
@@ -25,6 +26,21 @@ internal static partial class HookNames
             _ => null,
         };
         return (site, layer);
+    }
+
+    /// <summary>TransformerLens' name of a site.</summary>
+    public static string Of(SiteAddress address)
+    {
+        var block = string.Create(CultureInfo.InvariantCulture, $"blocks.{address.Layer}.");
+        return block + address.Site switch
+        {
+            Site.Res => "hook_resid_post",
+            Site.ResPre => "hook_resid_pre",
+            Site.Mlp => "hook_mlp_out",
+            Site.Att => "hook_attn_out",
+            Site.AttZ => "attn.hook_z",
+            _ => "hook_mlp_in",
+        };
     }
 
     [GeneratedRegex(@"(?:^|[._/-])(?:blocks|layers|layer|h|block)[._-]?(\d{1,4})(?=$|[._/-])")]

@@ -39,6 +39,14 @@ internal static unsafe class HostValues
         return copy;
     }
 
+    /// <summary>All elements of a float32 vector that may live on a device, widened.</summary>
+    public static double[] Read(ITensorEngine engine, Tensor values_N)
+    {
+        using var host = Tensor.Allocate(DType.F32, values_N.Shape);
+        engine.Copy(values_N, host);
+        return ToDoubles(host);
+    }
+
     /// <summary>A host float32 vector with these values, rounded.</summary>
     public static Tensor ToTensor(double[] values)
     {

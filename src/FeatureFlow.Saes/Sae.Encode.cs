@@ -76,7 +76,7 @@ public sealed partial class Sae
     {
         using var norm_F = engine.Allocate(DType.F32, Info.FeatureCount);
         engine.RowNorms(DecoderWeights_FD, norm_F);
-        var norms = Read(engine, norm_F);
+        var norms = HostValues.Read(engine, norm_F);
         if (DecoderScale_F is not { } scale) return norms;
         var factors = HostValues.ToDoubles(scale);
         for (var i = 0; i < norms.Length; i++) norms[i] *= factors[i];
@@ -143,7 +143,7 @@ public sealed partial class Sae
     {
         using var norm_T = engine.Allocate(DType.F32, h_TD.Shape[0]);
         engine.RowNorms(h_TD, norm_T);
-        var norms = Read(engine, norm_T);
+        var norms = HostValues.Read(engine, norm_T);
         var root = Math.Sqrt(Info.InputWidth);
         return HostValues.ToTensor([.. norms.Select(n => undo ? n / root : n > 0 ? root / n : 0)]);
     }
@@ -171,13 +171,6 @@ public sealed partial class Sae
         var floats = engine.Allocate(DType.F32, x_TD.Shape);
         engine.Copy(x_TD, floats);
         return new Scratch(floats, true);
-    }
-
-    private static double[] Read(ITensorEngine engine, Tensor values_N)
-    {
-        using var host = Tensor.Allocate(DType.F32, values_N.Shape);
-        engine.Copy(values_N, host);
-        return HostValues.ToDoubles(host);
     }
 
     private static Tensor Ones(int width)

@@ -3,7 +3,7 @@ using FeatureFlow.Models;
 namespace FeatureFlow.Saes;
 
 /// <summary>Every message of the SAE floor (FF30xx).</summary>
-internal static class SaeErrors
+internal static partial class SaeErrors
 {
     public static Exception NotAFeature(string text) =>
         new FeatureFlowException(FailureKind.Usage, "FF3002", $"'{text}' is not a feature; write layer/site/index, as in 24/res/14548.");
