@@ -33,7 +33,7 @@ public sealed class TrainerTests : IDisposable
         using var held = MadeUpActivations.Source(tokens: 2000, text: 2);
         using var sae = Written(result);
         var measures = SaeEvaluation.Measure(CpuEngine.Shared, held, [sae])[0];
-        Assert.InRange(measures.ExplainedVariance, 0.9, 1);
+        Assert.InRange(measures.ExplainedVariance, 0.85, 1);
         Assert.InRange(measures.MeanL0, 2.4, 3.7);
         Assert.Equal(2000, measures.Tokens);
     }
