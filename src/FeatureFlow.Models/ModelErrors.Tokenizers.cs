@@ -17,8 +17,8 @@ internal static partial class ModelErrors
     public static Exception TokenizerSpecial(string path, string key, string token) =>
         Input("FF2104", $"{key} is '{token}', which the tokenizer does not have.", path);
 
-    public static Exception NoNormalization(string form, Exception why) =>
-        new FeatureFlowException(FailureKind.Usage, "FF2105", $"This tokenizer needs {form} of text that is not ASCII, and this machine runs without Unicode data: install libicu and unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.", inner: why);
+    public static Exception NoNormalization(string form) =>
+        new FeatureFlowException(FailureKind.Usage, "FF2105", $"This tokenizer brings text that is not ASCII into Unicode's {form}, and .NET runs without Unicode data here: install libicu and unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.");
 
     public static Exception NoSuchToken(int id, int size) =>
         new FeatureFlowException(FailureKind.Usage, "FF2106", $"There is no token {id}; this tokenizer has 0 to {size - 1}.");

@@ -1,3 +1,4 @@
+using FeatureFlow.Experiments.Texts;
 using FeatureFlow.Testing;
 
 namespace FeatureFlow.Experiments.Tests;
@@ -9,6 +10,7 @@ public sealed class DocsTests
     public void Schemas_in_docs_are_current()
     {
         Golden.CheckFile(Doc("schemas", "pack.schema.json"), JsonSchemas.Pack);
+        Golden.CheckFile(Doc("schemas", "corpora.schema.json"), JsonSchemas.Corpora);
         Golden.CheckFile(Doc("schemas", "experiment.schema.json"), JsonSchemas.Experiment);
     }
 
@@ -16,6 +18,7 @@ public sealed class DocsTests
     public void Yaml_references_in_docs_are_current()
     {
         Golden.CheckSection(Doc("packs.md"), "pack", YamlReference.Markdown(PackSchema.Pack, PackSchema.Sae, PackSchema.Description));
+        Golden.CheckSection(Doc("texts.md"), "corpora", YamlReference.Markdown(Corpora.File, Corpora.Entry));
         foreach (var kind in ExperimentKinds.All) Golden.CheckSection(Doc("yaml.md"), kind.Name, YamlReference.Markdown([kind.Schema, .. kind.Parts]));
     }
 

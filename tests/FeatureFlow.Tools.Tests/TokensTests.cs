@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using FeatureFlow.Testing;
 
@@ -58,6 +59,27 @@ public sealed class TokensTests : IDisposable
         Assert.Equal((exit, ""), (run.Code, run.Out));
         Assert.Contains($"error {code}: ", run.Error, StringComparison.Ordinal);
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
+    }
+
+    // without Unicode data .NET does not normalize and does not say so: wrong ids would follow
+    [Fact]
+    public void Missing_unicode_data_is_an_error()
+    {
+        File.WriteAllText(_folder.File("tokenizer.json"), File.ReadAllText(Path.Combine(Model, "tokenizer.json")).Replace("\"normalizer\":null", "\"normalizer\":{\"type\":\"NFC\"}", StringComparison.Ordinal));
+        Assert.Contains("496", Run("plain").Ok().Out, StringComparison.Ordinal);
+        var run = Run("e\u0301");
+        Assert.Equal((2, ""), (run.Code, run.Out));
+        Assert.Contains("error FF2105: ", run.Error, StringComparison.Ordinal);
+
+        ToolRun Run(string text)
+        {
+            var start = new ProcessStartInfo("dotnet", [typeof(ToolApp).Assembly.Location, "tokens", "--model", _folder.Path, "--text", text]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            start.Environment["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1";
+            using var process = Process.Start(start)!;
+            var (output, error) = (process.StandardOutput.ReadToEnd(), process.StandardError.ReadToEnd());
+            process.WaitForExit();
+            return new ToolRun(process.ExitCode, output, error);
+        }
     }
 
     [Fact]

@@ -16,6 +16,9 @@ public static class JsonSchemas
     /// <summary>Of pack.yaml.</summary>
     public static string Pack { get; } = Document("FeatureFlow pack", PackSchema.Pack.Schema());
 
+    /// <summary>Of corpora.yaml.</summary>
+    public static string Corpora { get; } = Document("FeatureFlow corpora", Texts.Corpora.File.Schema());
+
     /// <summary>Of experiments, any kind.</summary>
     public static string Experiment { get; } = Document(
         "FeatureFlow experiment",

@@ -12,16 +12,14 @@ internal interface INormalizer
 /// <summary>Unicode normalization (NFC, NFD, NFKC, NFKD).</summary>
 internal sealed class UnicodeNormalizer(NormalizationForm form) : INormalizer
 {
+    // without Unicode data (invariant globalization) .NET hands text back as it was, and says nothing
+    private static readonly bool Works = "e\u0301".Normalize(NormalizationForm.FormC) == "é";
+
     public string Apply(string text)
     {
-        try
-        {
-            return text.IsNormalized(form) ? text : text.Normalize(form);
-        }
-        catch (PlatformNotSupportedException e)
-        {
-            throw ModelErrors.NoNormalization($"normalization {form}", e);
-        }
+        if (System.Text.Ascii.IsValid(text)) return text;
+        if (!Works) throw ModelErrors.NoNormalization(form.ToString());
+        return text.IsNormalized(form) ? text : text.Normalize(form);
     }
 }
 

@@ -10,15 +10,16 @@ internal sealed record SpecialTokens(int? Bos, int? Eos, bool? AddBos, bool? Add
     private static readonly string[] UsualBos = ["<s>", "<bos>", "<|begin_of_text|>", "<|endoftext|>"];
     private static readonly string[] UsualEos = ["</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>"];
 
-    /// <summary>From tokenizer_config.json, else from config.json, else from the template and the usual names.</summary>
+    /// <summary>From tokenizer_config.json, else from special_tokens_map.json, else from config.json, else from the template and the usual names.</summary>
     public static SpecialTokens Read(string tokenizerFile, TokenizerParts parts)
     {
         var folder = Path.GetDirectoryName(tokenizerFile)!;
         var config = Beside(folder, "tokenizer_config.json");
+        var map = Beside(folder, "special_tokens_map.json");
         var model = Beside(folder, "config.json");
         return new SpecialTokens(
-            Named(config, "bos_token", parts) ?? Numbered(model, "bos_token_id", parts) ?? (parts.Before.Count > 0 ? parts.Before[0] : Usual(UsualBos, parts)),
-            Named(config, "eos_token", parts) ?? Numbered(model, "eos_token_id", parts) ?? Usual(UsualEos, parts),
+            Named(config, "bos_token", parts) ?? Named(map, "bos_token", parts) ?? Numbered(model, "bos_token_id", parts) ?? (parts.Before.Count > 0 ? parts.Before[0] : Usual(UsualBos, parts)),
+            Named(config, "eos_token", parts) ?? Named(map, "eos_token", parts) ?? Numbered(model, "eos_token_id", parts) ?? Usual(UsualEos, parts),
             config?.Flag("add_bos_token"),
             config?.Flag("add_eos_token"));
     }
