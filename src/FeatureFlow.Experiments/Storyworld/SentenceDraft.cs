@@ -32,7 +32,7 @@ internal sealed class SentenceDraft(StoryLexicon lexicon, StoryScene scene, Prng
     /// <summary>Draws a frame of the section and fills it; returns the frame's chance.</summary>
     public double Choose(string section)
     {
-        var open = lexicon.Frames.Where(f => f.Section == section && scene.Allows(f)).ToList();
+        var open = lexicon.Section(section).Where(scene.Allows).ToList();
         var total = open.Sum(f => f.Weight);
         var u = random.NextDouble() * total;
         var i = 0;

@@ -36,7 +36,7 @@ public static class StoryJudge
         var sentences = Prose.Sentences(text.ReplaceLineEndings(" ")).ToList();
         // a single word, perhaps a half one, is no sentence yet
         if (cut && sentences.Count > 1 && !Finished(sentences[^1]) && Prose.Split(sentences[^1]).Count(w => w != "\"") == 1) sentences.RemoveAt(sentences.Count - 1);
-        var judged = sentences.Select((s, i) => (s, StoryParser.Shared.Parses(s, cut && i == sentences.Count - 1 && !Finished(s)))).ToList();
+        var judged = sentences.Select((s, i) => (s, StoryParser.Shared.Parses(s, cut && i == sentences.Count - 1))).ToList();
         var coherence = judged.Count == 0 ? 0 : judged.Count(j => j.Item2) / (double)judged.Count;
         return new StoryScore(coherence, Mixture(text), judged);
     }

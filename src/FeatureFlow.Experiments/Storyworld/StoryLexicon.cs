@@ -6,6 +6,7 @@ internal sealed class StoryLexicon
     private static readonly Lazy<StoryLexicon> s_shared = new(() => new StoryLexicon());
 
     private readonly DataFile _general = DataFile.Open("general.txt");
+    private readonly Dictionary<string, IReadOnlyList<StoryFrame>> _sections;
     private readonly Dictionary<string, PhraseList> _lists = new(StringComparer.Ordinal);
 
     private StoryLexicon()
@@ -19,6 +20,7 @@ internal sealed class StoryLexicon
         const string Folder = "Themes.";
         Themes = [.. DataFile.Names(Folder).Select(n => StoryTheme.Read(Path.GetFileNameWithoutExtension(n[Folder.Length..]), DataFile.Open(n), english, women, men))];
         Frames = StoryFrame.Read(DataFile.Open("frames.txt"));
+        _sections = Frames.GroupBy(f => f.Section).ToDictionary(g => g.Key, g => (IReadOnlyList<StoryFrame>)[.. g], StringComparer.Ordinal);
         Chain = new ThemeChain(Themes);
     }
 
@@ -29,6 +31,9 @@ internal sealed class StoryLexicon
     public IReadOnlyList<StoryFrame> Frames { get; }
 
     public ThemeChain Chain { get; }
+
+    /// <summary>The frames of a section: opening, object, friend, body, dialog, question, reply, ending.</summary>
+    public IReadOnlyList<StoryFrame> Section(string name) => _sections[name];
 
     /// <summary>A list of general.txt, shared by all themes.</summary>
     public PhraseList General(string name)

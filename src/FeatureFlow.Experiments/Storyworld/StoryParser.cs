@@ -37,7 +37,7 @@ internal sealed class StoryParser
         if (words.Count == 0) return false;
         if (Fits(sentence, words, cut)) return true;
         // where a text was cut, the last word may be half a word
-        return cut && words.Count > 1 && Fits(sentence[..sentence.LastIndexOf(words[^1], StringComparison.Ordinal)].TrimEnd(), [.. words.Take(words.Count - 1)], cut);
+        return cut && words.Count > 1 && char.IsLetter(words[^1][^1]) && Fits(sentence[..sentence.LastIndexOf(words[^1], StringComparison.Ordinal)].TrimEnd(), [.. words.Take(words.Count - 1)], cut);
     }
 
     private bool Fits(string sentence, IReadOnlyList<string> words, bool cut)

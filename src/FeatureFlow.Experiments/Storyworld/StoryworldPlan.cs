@@ -1,0 +1,35 @@
+using FeatureFlow.Models.Training;
+
+namespace FeatureFlow.Experiments.Storyworld;
+
+/// <summary>How the Storyworld model is made. The defaults are the model that ships.</summary>
+public sealed record StoryworldPlan
+{
+    /// <summary>Of stories and of first weights.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Stories that the vocabulary is learned from.</summary>
+    public int VocabularyStories { get; init; } = 20_000;
+
+    /// <summary>Stories kept apart, told by another seed, for the comparison with the entropy.</summary>
+    public int HeldOutStories { get; init; } = 512;
+
+    /// <summary>The model.</summary>
+    public LlamaShape Shape { get; init; } = new(Layers: 6, Width: 160, Heads: 5, Inner: 448, Vocabulary: 2304, Context: 256);
+
+    /// <summary>Steps of 8 rows, 2,048 tokens.</summary>
+    public int Steps { get; init; } = 4000;
+
+    /// <summary>Steps between checkpoints.</summary>
+    public int CheckpointEvery { get; init; } = 100;
+}
+
+/// <summary>How good the model is, measured on held-out stories against the teller's own probabilities of them.</summary>
+/// <param name="Steps">Steps trained.</param>
+/// <param name="Tokens">Tokens trained on.</param>
+/// <param name="Stories">Held-out stories.</param>
+/// <param name="Loss">Nats per token, the end of the story counted as one, its beginning not.</param>
+/// <param name="Entropy">The teller's −log P per token of the same stories: no model can be better on average.</param>
+/// <param name="LossPerStory">Nats per story.</param>
+/// <param name="EntropyPerStory">Nats per story.</param>
+public sealed record StoryworldReport(long Steps, long Tokens, int Stories, double Loss, double Entropy, double LossPerStory, double EntropyPerStory);
