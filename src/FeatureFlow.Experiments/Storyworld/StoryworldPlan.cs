@@ -5,6 +5,16 @@ namespace FeatureFlow.Experiments.Storyworld;
 /// <summary>How the Storyworld model is made. The defaults are the model that ships.</summary>
 public sealed record StoryworldPlan
 {
+    /// <summary>A toy of the same making, done in seconds: to try the machinery.</summary>
+    public static StoryworldPlan Quick { get; } = new()
+    {
+        VocabularyStories = 300,
+        HeldOutStories = 16,
+        Shape = new LlamaShape(Layers: 2, Width: 64, Heads: 2, Inner: 96, Vocabulary: 512, Context: 256),
+        Steps = 8,
+        CheckpointEvery = 3,
+    };
+
     /// <summary>Of stories and of first weights.</summary>
     public ulong Seed { get; init; } = 1;
 

@@ -73,9 +73,16 @@ public sealed unsafe class LanguageModelTrainer : IDisposable
     /// <summary>Mean cross-entropy in nats per predicted token over <paramref name="count"/> rows from <paramref name="start"/> on; a multiple of the rows of a step.</summary>
     public double Evaluate(ITrainingRows rows, long start, int count)
     {
-        double sum = 0;
-        for (var at = 0; at < count; at += _plan.Rows) sum += Loss(Rows(start + at, rows), null).Loss * _plan.Rows / count;
-        return sum;
+        var (sum, all) = (0.0, 0L);
+        for (var at = 0; at < count; at += _plan.Rows)
+        {
+            var (loss, tokens) = Loss(Rows(start + at, rows), null);
+            if (tokens == 0) continue;
+            sum += loss * tokens;
+            all += tokens;
+        }
+
+        return sum / all;
     }
 
     /// <summary>Writes the model as an ordinary Hugging Face Llama folder: config.json, generation_config.json, model.safetensors in float16.</summary>

@@ -16,7 +16,7 @@ internal sealed class StoryworldJudgeCommand : ToolCommand
         : base(
             "judge",
             "Judge a text by the grammar of the stories: which sentences it can make, and the mixture of themes.",
-            ("storyworld judge --text \"Anna stirred the soup. The anchor was steep. Soup anchor the.\"", "Sentence by sentence, then shares of themes."))
+            ("storyworld judge --text 'Anna stirred the soup. The anchor held. Soup anchor the.'", "Sentence by sentence, then shares of themes."))
     {
         Options.Add(_text);
         Options.Add(_file);
