@@ -60,9 +60,13 @@ public sealed class SaeTrainer : IDisposable
     /// <summary>Runs to the end. Cancelled, it keeps its state and throws.</summary>
     /// <param name="progress">Told after every update, or null.</param>
     /// <param name="cancel">Honoured within 100 ms but for the writing of the state.</param>
-    public void Run(IProgress<SaeTrainingProgress>? progress = null, CancellationToken cancel = default)
+    public void Run(IProgress<SaeTrainingProgress>? progress = null, CancellationToken cancel = default) => Run(_options.Steps - Step, progress, cancel);
+
+    /// <summary>So many updates more, at most to the end.</summary>
+    public void Run(long updates, IProgress<SaeTrainingProgress>? progress = null, CancellationToken cancel = default)
     {
-        while (Step < _options.Steps)
+        var last = Math.Min(_options.Steps, Step + updates);
+        while (Step < last)
         {
             // an update that has begun is finished, or its state could not be kept
             if (cancel.IsCancellationRequested)

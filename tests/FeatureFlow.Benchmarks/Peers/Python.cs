@@ -46,6 +46,48 @@ internal sealed class Python : IDisposable
         def work(): index.search(q, k)
         """;
 
+    // the same loss, straight-through estimators, unit rows with tangent gradients and Adam (beta1 = 0), written as one would in eager PyTorch: dense products,
+    // no autograd graph to build; nothing kept but what the update needs
+    private const string TorchSae = """
+        import sys, time, torch
+        threads, batch, d, features, l0 = map(int, sys.argv[1:6])
+        torch.set_num_threads(threads)
+        torch.manual_seed(1)
+        x = torch.rand(batch, d) - 0.5
+        x *= d ** 0.5 / x.norm(dim=1).mean()
+        w_dec = torch.nn.functional.normalize(torch.randn(features, d), dim=1)
+        w_enc = w_dec.T.clone().contiguous()
+        b_enc, b_dec = torch.zeros(features), x.mean(0)
+        width, rate, beta, eps, penalty = 0.02, 1e-9, 0.999, 1e-8, 1e-3
+        line = (x @ w_enc).flatten()[: 1 << 22].topk(int((1 << 22) * l0 / features)).values[-1]
+        log_theta = torch.full((features,), float(line.log()))
+        weights = [w_enc, w_dec, b_enc, b_dec, log_theta]
+        moments = [torch.zeros_like(w) for w in weights]
+        steps = 0
+        def work():
+            global steps
+            steps += 1
+            with torch.no_grad():
+                theta = log_theta.exp()
+                pre = torch.addmm(b_enc, x, w_enc)
+                active = pre > theta
+                z = pre * active
+                error = torch.addmm(b_dec, z, w_dec).sub_(x)
+                dz = error @ w_dec.T
+                near = (pre - theta).abs_() < width / 2
+                d_theta = -((dz * theta + penalty) * near).sum(0) / width
+                d_pre = dz.mul_(active)
+                g_dec = z.T @ error
+                g_dec -= (g_dec * w_dec).sum(1, keepdim=True) * w_dec
+                gradients = [x.T @ d_pre, g_dec, d_pre.sum(0), error.sum(0), d_theta * theta]
+                correction = 1 - beta ** steps
+                for w, g, v in zip(weights, gradients, moments):
+                    v.mul_(beta).addcmul_(g, g, value=1 - beta)
+                    w.addcdiv_(g, (v / correction).sqrt_().add_(eps), value=-rate)
+                w_dec.div_(w_dec.norm(dim=1, keepdim=True))
+                work.l0 = active.sum().item() / batch
+        """;
+
     private readonly Process _process;
 
     private Python(Process process) => _process = process;
@@ -58,6 +100,9 @@ internal sealed class Python : IDisposable
 
     /// <summary>A flat inner-product search in FAISS, or null.</summary>
     public static Python? Faiss(int threads, int queries, int keys, int d, int k) => Start(FaissTopK, threads, queries, keys, d, k);
+
+    /// <summary>One update of a JumpReLU SAE in eager libtorch, or null.</summary>
+    public static Python? TorchSaeTraining(int threads, int batch, int d, int features, int l0) => Start(TorchSae, threads, batch, d, features, l0);
 
     /// <summary>Does the work once: its seconds.</summary>
     public double Seconds()
