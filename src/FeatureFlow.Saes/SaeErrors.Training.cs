@@ -38,4 +38,10 @@ internal static partial class SaeErrors
 
     public static Exception NoPlace(string path) =>
         new FeatureFlowException(FailureKind.Usage, "FF3111", "Neither the files nor their path say which site and layer it reads; name them.", path);
+
+    public static Exception Transcoder(SiteAddress address) =>
+        new FeatureFlowException(FailureKind.Usage, "FF3112", $"{address}: transcoders are read and measured, not trained; train an SAE at res, mlp, att, att_z or res_pre.");
+
+    public static Exception OtherModel(string path, SiteAddress address, int width, int actual) =>
+        new FeatureFlowException(FailureKind.Usage, "FF3113", $"It has width {width} at {address}, where the model has {actual}: an SAE of another model.", path);
 }

@@ -1,4 +1,5 @@
 using FeatureFlow.Models;
+using FeatureFlow.Models.Texts;
 using FeatureFlow.Saes.Training;
 using FeatureFlow.Tensors;
 
@@ -35,8 +36,10 @@ public sealed record SaeMeasures(
 }
 
 /// <summary>Measures SAEs on activations, any number of them in one pass.</summary>
-public sealed class SaeEvaluation : IDisposable
+public sealed class SaeEvaluation
 {
+    private const int TokensTogether = 2048;
+
     private readonly ITensorEngine _engine;
     private readonly IReadOnlyList<Sae> _saes;
     private readonly Sums[] _sums;
@@ -48,51 +51,128 @@ public sealed class SaeEvaluation : IDisposable
         _sums = [.. saes.Select(s => new Sums(s.Info))];
     }
 
-    /// <summary>The first pass over a source, in parts of a few thousand tokens.</summary>
+    /// <summary>Measures on the first pass over a source, without losses.</summary>
     /// <param name="engine">Who computes.</param>
     /// <param name="source">The activations.</param>
-    /// <param name="saes">Each with a site and layer of the source.</param>
+    /// <param name="saes">Each with a site and layer of the source; no transcoders.</param>
     /// <param name="most">At most so many tokens.</param>
     /// <param name="cancel">Honoured within 100 ms.</param>
     /// <exception cref="FeatureFlowException">FF3103: the source lacks the place of an SAE.</exception>
     public static IReadOnlyList<SaeMeasures> Measure(ITensorEngine engine, IActivationSource source, IReadOnlyList<Sae> saes, long most = long.MaxValue, CancellationToken cancel = default)
     {
-        const int part = 2048;
-        using var evaluation = new SaeEvaluation(engine, saes);
+        var evaluation = new SaeEvaluation(engine, saes);
         var places = saes.Select(s => source.Place(s.Address())).ToArray();
         var tokens = Math.Min(most, source.RowsPerEpoch);
-        for (long start = 0; start < tokens; start += part)
+        for (long start = 0; start < tokens; start += TokensTogether)
         {
-            var rows = (int)Math.Min(part, tokens - start);
+            var rows = (int)Math.Min(TokensTogether, tokens - start);
             var x = source.Sites.Select((s, i) => places.Contains(i) ? engine.Allocate(DType.F32, rows, s.Width) : null).ToArray();
             source.Read(0, start, x, cancel);
-            for (var i = 0; i < saes.Count; i++) evaluation.Add(i, x[places[i]]!, cancel);
+            for (var i = 0; i < saes.Count; i++) evaluation.Add(i, x[places[i]]!, x[places[i]]!, cancel);
             foreach (var tensor in x) tensor?.Dispose();
         }
 
         return evaluation.Results();
     }
 
-    /// <summary>Some more tokens of one SAE.</summary>
-    public void Add(int index, Tensor x_ND, CancellationToken cancel = default)
+    /// <summary>
+    /// Measures in the model that the SAEs are of: figures of the activations, and the loss with each SAE on its own in the model's place. BOS keeps its true state; losses are
+    /// those of predictions made at counted positions (METHODS 9).
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="documents">Texts that the SAEs were not trained on.</param>
+    /// <param name="saes">Transcoders too: they read the MLP's input and are held against its output.</param>
+    /// <param name="losses">False to leave the losses out: one pass over the text instead of one more for every SAE.</param>
+    /// <param name="progress">Told the share of the work done, or null.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    /// <exception cref="FeatureFlowException">FF3103: the model lacks the place of an SAE; FF3111: an SAE does not say its place; FF3113: it is of another width.</exception>
+    public static IReadOnlyList<SaeMeasures> Measure(LanguageModel model, IReadOnlyList<TokenDocument> documents, IReadOnlyList<Sae> saes, bool losses = true, IProgress<double>? progress = null, CancellationToken cancel = default)
     {
-        var (sae, rows) = (_saes[index], x_ND.Shape[0]);
+        var (engine, evaluation) = (model.Engine, new SaeEvaluation(model.Engine, saes));
+        var places = saes.Select(s => SaePlace.Of(s, model)).ToArray();
+        double baseLoss = 0;
+        var spliced = new double[saes.Count];
+        long predictions = 0;
+        var batches = Batches(documents);
+        for (var b = 0; b < batches.Count; b++)
+        {
+            var batch = new TokenBatch([.. batches[b].Select(d => d.Ids)]);
+            int[] counted = [.. Counted(batch, batches[b], last: true)], predicting = [.. Counted(batch, batches[b], last: false)];
+            var capture = new SiteCapture(engine, places.SelectMany(p => new[] { p.Reads, p.Writes }));
+            if (losses) baseLoss += Sum(model.TokenLosses(batch, capture, cancel), predicting);
+            else model.Forward(batch, new ForwardOptions { Hook = capture, Logits = LogitsWanted.None, LastLayer = places.Max(p => p.Writes.Layer) }, cancel).Dispose();
+            predictions += predicting.Length;
+            for (var i = 0; i < saes.Count && counted.Length > 0; i++)
+            {
+                using Tensor reads = Gathered(capture.Captured[places[i].Reads]), writes = Gathered(capture.Captured[places[i].Writes]);
+                evaluation.Add(i, reads, writes, cancel);
+                if (losses) spliced[i] += Sum(model.TokenLosses(batch, new Splice(engine, saes[i], places[i], counted, cancel), cancel), predicting);
+                progress?.Report((b + (i + 1.0) / saes.Count) / batches.Count);
+            }
+
+            Tensor Gathered(Tensor x_TD)
+            {
+                var rows = Tensor.Allocate(DType.F32, counted.Length, x_TD.Shape[1]);
+                engine.GatherRows(x_TD, counted, rows);
+                return rows;
+            }
+        }
+
+        var results = evaluation.Results();
+        return losses && predictions > 0 ? [.. results.Select((r, i) => r with { BaseLoss = baseLoss / predictions, DeltaLoss = (spliced[i] - baseLoss) / predictions })] : results;
+
+        static double Sum(float[] values, int[] places)
+        {
+            double sum = 0;
+            foreach (var place in places) sum += values[place];
+            return sum;
+        }
+    }
+
+    /// <summary>Some more tokens of one SAE: what it reads, and what its output is held against (the same but for transcoders).</summary>
+    public void Add(int index, Tensor input_ND, Tensor target_ND, CancellationToken cancel = default)
+    {
+        var (sae, rows) = (_saes[index], input_ND.Shape[0]);
         using var z_NF = _engine.Allocate(DType.F32, rows, sae.Info.FeatureCount);
         using var recon_ND = _engine.Allocate(DType.F32, rows, sae.Info.OutputWidth);
         using var active_F = _engine.Allocate(DType.F32, sae.Info.FeatureCount);
-        sae.Encode(_engine, x_ND, z_NF, cancel);
-        sae.Decode(_engine, z_NF, x_ND, recon_ND, cancel);
+        sae.Encode(_engine, input_ND, z_NF, cancel);
+        sae.Decode(_engine, z_NF, input_ND, recon_ND, cancel);
         _engine.CountNonZeros(z_NF, active_F);
-        using Tensor x = Host(x_ND), recon = Host(recon_ND);
-        _sums[index].Add(x.AsSpan<float>(), recon.AsSpan<float>(), HostValues.Read(_engine, active_F), rows);
+        using Tensor target = Host(target_ND), recon = Host(recon_ND);
+        _sums[index].Add(target.AsSpan<float>(), recon.AsSpan<float>(), HostValues.Read(_engine, active_F), rows);
     }
 
     /// <summary>The figures so far.</summary>
     public IReadOnlyList<SaeMeasures> Results() => [.. _sums.Select(s => s.Result())];
 
-    /// <inheritdoc/>
-    public void Dispose()
+    private static List<List<TokenDocument>> Batches(IReadOnlyList<TokenDocument> documents)
     {
+        var batches = new List<List<TokenDocument>>();
+        var tokens = TokensTogether;
+        foreach (var document in documents.Where(d => d.Ids.Length > 0))
+        {
+            if (tokens + document.Ids.Length > TokensTogether)
+            {
+                batches.Add([]);
+                tokens = 0;
+            }
+
+            batches[^1].Add(document);
+            tokens += document.Ids.Length;
+        }
+
+        return batches;
+    }
+
+    // tokens of a batch that count; without the last of each document, those that predict one
+    private static IEnumerable<int> Counted(TokenBatch batch, List<TokenDocument> documents, bool last)
+    {
+        for (var i = 0; i < documents.Count; i++)
+        {
+            var start = batch.Rows[i].Token;
+            for (var t = documents[i].FirstPosition; t < documents[i].Ids.Length - (last ? 0 : 1); t++) yield return start + t;
+        }
     }
 
     private Tensor Host(Tensor tensor)
@@ -100,6 +180,57 @@ public sealed class SaeEvaluation : IDisposable
         var host = Tensor.Allocate(DType.F32, tensor.Shape);
         _engine.Copy(tensor, host);
         return host;
+    }
+
+    // where an SAE reads and what it stands for: a transcoder reads one site and writes another
+    private readonly record struct SaePlace(SiteAddress Reads, SiteAddress Writes)
+    {
+        public static SaePlace Of(Sae sae, LanguageModel model)
+        {
+            var reads = sae.Address();
+            if ((uint)reads.Layer >= (uint)model.Config.Layers) throw SaeErrors.NoSuchSite(reads, [string.Create(System.Globalization.CultureInfo.InvariantCulture, $"layers 0 to {model.Config.Layers - 1}")]);
+            var writes = sae.Info.IsTranscoder ? reads with { Site = Site.Mlp } : reads;
+            foreach (var (site, width) in new[] { (reads, sae.Info.InputWidth), (writes, sae.Info.OutputWidth) })
+            {
+                if (model.Config.WidthAt(site.Site) != width) throw SaeErrors.OtherModel(sae.Info.Path, site, width, model.Config.WidthAt(site.Site));
+            }
+
+            return new SaePlace(reads, writes);
+        }
+    }
+
+    // puts the reconstruction where the activations are
+    private sealed class Splice(ITensorEngine engine, Sae sae, SaePlace place, int[] counted, CancellationToken cancel) : ISiteHook
+    {
+        private Tensor? _recon_ND;
+
+        public bool Wants(SiteAddress at) => at == place.Reads || at == place.Writes;
+
+        public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
+        {
+            if (at == place.Reads)
+            {
+                using var rows_ND = engine.Allocate(DType.F32, counted.Length, x_TD.Shape[1]);
+                using var z_NF = engine.Allocate(DType.F32, counted.Length, sae.Info.FeatureCount);
+                _recon_ND = engine.Allocate(DType.F32, counted.Length, sae.Info.OutputWidth);
+                engine.GatherRows(x_TD, counted, rows_ND);
+                sae.Encode(engine, rows_ND, z_NF, cancel);
+                sae.Decode(engine, z_NF, rows_ND, _recon_ND, cancel);
+            }
+
+            if (at != place.Writes) return;
+            for (int i = 0, n; i < counted.Length; i += n)
+            {
+                // counted tokens come in runs
+                for (n = 1; i + n < counted.Length && counted[i + n] == counted[i] + n; n++)
+                {
+                }
+
+                engine.Copy(_recon_ND!.Rows(i, n), x_TD.Rows(counted[i], n));
+            }
+
+            _recon_ND!.Dispose();
+        }
     }
 
     // moments about the first token's values, in float64: variances of coordinates with a large mean keep their digits

@@ -17,9 +17,9 @@ public sealed class SaeEvaluationTests : IDisposable
         var path = _folder.File("res", "layer_0", "width_2", "average_l0_4", "params.npz");
         NpzFile.Write(path, [("W_enc", Tensor.From([1f, 0f, 0f, 0f], 2, 2)), ("W_dec", Tensor.From([1f, 0f, 0f, 1f], 2, 2)), ("b_enc", Tensor.From([0f, 0f], 2)), ("b_dec", Tensor.From([0f, 1f], 2)), ("threshold", Tensor.From([1f, 1f], 2))]);
         using var sae = Sae.Open(path);
-        using var evaluation = new SaeEvaluation(CpuEngine.Shared, [sae]);
-        evaluation.Add(0, Tensor.From([4f, 0f, 0.5f, 2f], 2, 2));
-        evaluation.Add(0, Tensor.From([2f, 4f, 3f, 2f], 2, 2));
+        var evaluation = new SaeEvaluation(CpuEngine.Shared, [sae]);
+        Add([4f, 0f, 0.5f, 2f]);
+        Add([2f, 4f, 3f, 2f]);
         var measures = evaluation.Results()[0];
 
         // x: (4,0) (0.5,2) (2,4) (3,2); x̂: (4,1) (0,1) (2,1) (3,1); errors (0,1) (−0.5,−1) (0,−3) (0,−1)
@@ -34,5 +34,11 @@ public sealed class SaeEvaluationTests : IDisposable
         Assert.Equal(Error / 4, measures.MeanSquaredError, 1e-12);
         Assert.Equal(4, measures.DeclaredL0);
         Assert.Equal(0.75 / 4, measures.L0Ratio);
+
+        void Add(float[] values)
+        {
+            var x = Tensor.From(values, 2, 2);
+            evaluation.Add(0, x, x);
+        }
     }
 }
