@@ -54,4 +54,7 @@ internal static partial class ModelErrors
 
     public static Exception BadSampling(string what) =>
         new FeatureFlowException(FailureKind.Usage, "FF2301", what);
+
+    public static Exception PromptTooLong(int tokens, int context) =>
+        new FeatureFlowException(FailureKind.Usage, "FF2302", $"A prompt of {tokens} tokens leaves no room in a context of {context}; shorten it.");
 }
