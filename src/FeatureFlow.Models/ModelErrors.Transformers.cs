@@ -52,6 +52,9 @@ internal static partial class ModelErrors
     public static Exception NoModel(string text, string cache) =>
         Input("FF2216", $"'{text}' is neither a folder nor a model of the local Hugging Face cache {cache}. Nothing is downloaded silently; get it with: hf download {text}", null);
 
+    public static Exception RowsDiffer(bool none) =>
+        new FeatureFlowException(FailureKind.Usage, "FF2220", none ? "There is no token to compute activations of." : "The rows of tokens are of several lengths, or empty; activations are written as [B,T,d], so cut them to one length.");
+
     public static Exception BadSampling(string what) =>
         new FeatureFlowException(FailureKind.Usage, "FF2301", what);
 

@@ -61,6 +61,8 @@ internal static class ToolApp
         {
             new Command("sae", "Look at sparse autoencoders, and compute with them.") { new SaeShowCommand(), new SaeEncodeCommand() },
             new TokensCommand(),
+            new ActivationsCommand(),
+            new GenerateCommand(),
             new FeaturesCommand(),
             new PredecessorsCommand(),
             new SuccessorsCommand(),

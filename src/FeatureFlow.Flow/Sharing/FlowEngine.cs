@@ -4,7 +4,7 @@ using FeatureFlow.Tensors;
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// The one engine that all commands and cmdlets of a process share: the tensor engine, the opened packs and the open SAEs. Safe for
+/// The one engine that all commands and cmdlets of a process share: the tensor engine, the opened packs, the open SAEs and models. Safe for
 /// several threads and runspaces at once; <see cref="Clear"/> and <see cref="Dispose"/> are safe while calls are in flight.
 /// </summary>
 public sealed class FlowEngine : IDisposable
@@ -15,6 +15,7 @@ public sealed class FlowEngine : IDisposable
     private readonly Lock _lock = new();
     private readonly List<OpenedPack> _packs = [];
     private readonly SaeCache _saes;
+    private readonly ModelCache _models;
     private bool _closed;
 
     /// <summary>An engine of its own, for hosts that want one beside the shared one. The tensor engine stays its owner's to dispose.</summary>
@@ -25,6 +26,7 @@ public sealed class FlowEngine : IDisposable
         Tensors = tensors;
         SaeBudget = saeBudget > 0 ? saeBudget : Math.Max(1L << 30, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4);
         _saes = new SaeCache(SaeBudget);
+        _models = new ModelCache(tensors);
     }
 
     /// <summary>The shared engine, made on first use.</summary>
@@ -42,7 +44,7 @@ public sealed class FlowEngine : IDisposable
         get
         {
             var (count, bytes) = _saes.Held;
-            lock (_lock) return new FlowEngineStatus(Tensors.Info, [.. _packs.Select(p => p.Pack.Source)], count, bytes, SaeBudget);
+            lock (_lock) return new FlowEngineStatus(Tensors.Info, [.. _packs.Select(p => p.Pack.Source)], count, bytes, SaeBudget, _models.Folders);
         }
     }
 
@@ -83,10 +85,19 @@ public sealed class FlowEngine : IDisposable
         }
     }
 
-    /// <summary>Forgets every pack and closes every SAE that is not in use at this moment.</summary>
+    /// <summary>A language model: a folder, or the id of one in the local Hugging Face cache; opened once for all who ask.</summary>
+    /// <exception cref="FeatureFlowException">FF22xx: no such model, or one that does not open; FF4030: the engine was disposed.</exception>
+    public ModelLease Model(string folderOrId)
+    {
+        lock (_lock) ObjectDisposedGuard();
+        return _models.Lease(folderOrId);
+    }
+
+    /// <summary>Forgets every pack and closes every SAE and model that is not in use at this moment.</summary>
     public void Clear()
     {
         lock (_lock) _packs.Clear();
+        _models.Clear();
         _saes.Clear();
     }
 
@@ -125,4 +136,5 @@ public sealed class FlowEngine : IDisposable
 /// <param name="OpenSaes">Number of SAEs held open.</param>
 /// <param name="OpenBytes">Bytes of their files; mapped, so resident only as far as they were read.</param>
 /// <param name="SaeBudget">Bytes of files kept open when unused.</param>
-public sealed record FlowEngineStatus(EngineInfo Engine, IReadOnlyList<string> Packs, int OpenSaes, long OpenBytes, long SaeBudget);
+/// <param name="Models">Folders of the open models, most recently used last.</param>
+public sealed record FlowEngineStatus(EngineInfo Engine, IReadOnlyList<string> Packs, int OpenSaes, long OpenBytes, long SaeBudget, IReadOnlyList<string> Models);
