@@ -17,7 +17,7 @@ public sealed class TrainedBpe
 
     private const int FirstByte = 2;
 
-    private static readonly char[] ByteLetters = Letters();
+    private static readonly char[] ByteLetters = [.. Enumerable.Range(0, 256).Select(b => ByteMap.Character((byte)b))];
 
     private readonly IReadOnlyList<string> _pieces;
     private readonly IReadOnlyList<(int Left, int Right)> _merges;
@@ -66,7 +66,7 @@ public sealed class TrainedBpe
     }
 
     /// <summary>The bytes of an id; none for begin and end.</summary>
-    public byte[] Bytes(int id) => id < FirstByte ? [] : [.. _pieces[id].Select(c => (byte)Array.IndexOf(ByteLetters, c))];
+    public byte[] Bytes(int id) => id < FirstByte ? [] : ByteMap.Read(_pieces[id]);
 
     internal static List<string> FirstPieces() => [BosPiece, EosPiece, .. ByteLetters.Select(c => c.ToString())];
 
@@ -92,15 +92,6 @@ public sealed class TrainedBpe
     }
 
     private static string Print(JsonObject json) => json.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
-
-    // GPT-2's letters for bytes: printable Latin-1 stands for itself, the others follow from U+0100 on
-    private static char[] Letters()
-    {
-        var letters = new char[256];
-        var next = 256;
-        for (var b = 0; b < letters.Length; b++) letters[b] = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : (char)next++;
-        return letters;
-    }
 
     private int[] Word(string word)
     {
