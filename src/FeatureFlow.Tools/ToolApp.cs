@@ -24,7 +24,7 @@ internal static class ToolApp
     /// <summary>Runs a command; returns its exit code.</summary>
     public static int Run(IReadOnlyList<string> args, ToolStreams streams)
     {
-        var result = Root.Parse(args);
+        var result = Root.Parse(Literal(args));
         using var context = new ToolContext(result, streams, args);
         try
         {
@@ -53,6 +53,19 @@ internal static class ToolApp
         {
             return Report(e, streams);
         }
+    }
+
+    // a text may begin with '@': behind these options it is no response file
+    private static List<string> Literal(IReadOnlyList<string> args)
+    {
+        var literal = new List<string>(args.Count);
+        foreach (var arg in args)
+        {
+            if (arg.StartsWith('@') && literal is [.., "--text" or "--prompt" or "--separator"]) literal[^1] += "=" + arg;
+            else literal.Add(arg);
+        }
+
+        return literal;
     }
 
     private static RootCommand Make()

@@ -20,7 +20,7 @@ public sealed class HelpTests : IDisposable
             Every command prints tables for people; with `--json` one JSON document on standard output. Remarks, progress and errors go to standard error.
             Numbers in JSON and CSV are invariant and the shortest that read back the same. Errors in a file print as
             `file(line,col): error FFnnnn: text`, which MSBuild and editors understand; [errors.md](errors.md) lists the codes. `@FILE` anywhere on a command
-            line stands for the words in a file, one a line. This page is made from the commands themselves.
+            line but behind `--text` and `--prompt` stands for the words in a file, one a line. This page is made from the commands themselves.
 
             """).Append('\n');
         foreach (var command in Tree(ToolApp.Root))

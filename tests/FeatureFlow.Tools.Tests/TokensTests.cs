@@ -37,6 +37,19 @@ public sealed class TokensTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("@hello")]
+    [InlineData("--json")]
+    [InlineData("-1 x")]
+    [InlineData("a=b")]
+    [InlineData("\n")]
+    [InlineData("")]
+    public void Any_text_is_a_text(string text)
+    {
+        using var json = JsonDocument.Parse(ToolRun.Of("tokens", "--model", Model, "--text", text, "--no-special", "--json").Ok().Out);
+        Assert.Equal(text, string.Concat(json.RootElement.GetProperty("pieces").EnumerateArray().Select(p => p.GetString())));
+    }
+
     [Fact]
     public void Ids_may_stand_with_commas_and_special_tokens_may_be_left_out()
     {
