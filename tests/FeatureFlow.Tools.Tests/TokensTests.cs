@@ -74,6 +74,16 @@ public sealed class TokensTests : IDisposable
         Assert.Contains(says, run.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_minus_reads_standard_input()
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(ToolApp).Assembly.Location, "tokens", "--model", Model, "--file", "-", "--json"]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
+        using var process = Process.Start(start)!;
+        process.StandardInput.Write("once");
+        process.StandardInput.Close();
+        Assert.Equal("{\"ids\":[496,266,294],\"pieces\":[\"<|begin|>\",\"on\",\"ce\"]}\n", process.StandardOutput.ReadToEnd().ReplaceLineEndings("\n"));
+    }
+
     // without Unicode data .NET does not normalize and does not say so: wrong ids would follow
     [Fact]
     public void Missing_unicode_data_is_an_error()

@@ -13,8 +13,12 @@ public static class TextFile
     public static string Read(string path)
     {
         using var reader = Open(path);
-        return Guard(path, reader.ReadToEnd);
+        return Read(path, reader);
     }
+
+    /// <summary>The whole text of an open reader, which <paramref name="name"/> calls in messages.</summary>
+    /// <exception cref="FeatureFlowException">FF5006: not readable; FF5102: not UTF-8.</exception>
+    public static string Read(string name, TextReader reader) => Guard(name, reader.ReadToEnd);
 
     internal static StreamReader Open(string path)
     {

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
+using FeatureFlow.Experiments.Texts;
 
 namespace FeatureFlow.Tools;
 
@@ -15,7 +17,16 @@ internal static class TokenOptions
 
     public static Option<string?> Text() => new("--text") { Description = "A text.", HelpName = "TEXT" };
 
-    public static Option<string?> File() => new("--file") { Description = "A text file, UTF-8.", HelpName = "FILE" };
+    public static Option<string?> File() => new("--file") { Description = "A text file, UTF-8; '-' reads standard input.", HelpName = "FILE" };
+
+    /// <summary>The text of a file, or of standard input.</summary>
+    /// <exception cref="FeatureFlowException">FF5101, FF5102, FF5006: not there, not UTF-8, not readable.</exception>
+    public static string Read(string file)
+    {
+        if (file != "-") return TextFile.Read(file);
+        using var reader = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false, throwOnInvalidBytes: true));
+        return TextFile.Read("standard input", reader);
+    }
 
     /// <summary>Token ids as words, or with commas between.</summary>
     /// <exception cref="FeatureFlowException">FF6017: not a number.</exception>

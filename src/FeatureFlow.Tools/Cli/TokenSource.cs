@@ -51,7 +51,7 @@ internal sealed class TokenSource
         if (options.GetValue(_ids) is { } ids) return Ids(ids, options.GetValue(_tensor)!, bos != BosRule.Never).Select(d => ("ids", d));
         var how = new TokenizeOptions(bos, options.GetValue(_context));
         if (options.GetValue(_text) is { } text) return how.Tokenize(new TextDocument(text, "text"), tokenizer()).Select(d => ("text", d));
-        if (options.GetValue(_file) is { } file) return how.Tokenize(new TextDocument(TextFile.Read(file), Path.GetFileName(file)), tokenizer()).Select(d => (Path.GetFileName(file), d));
+        if (options.GetValue(_file) is { } file) return how.Tokenize(new TextDocument(TokenOptions.Read(file), Path.GetFileName(file)), tokenizer()).Select(d => (Path.GetFileName(file), d));
         var (count, seed) = (options.GetValue(_documents), options.GetValue(Seed));
         return options.GetValue(_corpora)!.Select(n => With(Corpora.Find(n), options)).ToList().SelectMany(corpus =>
         {

@@ -3,7 +3,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FeatureFlow.Experiments;
-using FeatureFlow.Experiments.Texts;
 using FeatureFlow.Models.Tokenizers;
 
 namespace FeatureFlow.Tools.Commands;
@@ -41,7 +40,7 @@ internal sealed class TokensCommand : ToolCommand
         var tokenizer = Tokenizer.Load(options.GetValue(_model)!);
         var special = !options.GetValue(_noSpecial);
         if (options.GetValue(_decode) is { Length: > 0 } words) return Decode(tokenizer, TokenOptions.Ids(words), special, context);
-        var text = options.GetValue(_text) ?? TextFile.Read(options.GetValue(_file)!);
+        var text = options.GetValue(_text) ?? TokenOptions.Read(options.GetValue(_file)!);
         var ids = tokenizer.Encode(text, special);
         if (context.Json) context.Out.WriteLine(Json(tokenizer, ids).ToJsonString(Readable));
         else context.Show(Columns, ids.Select((id, i) => (i, id, tokenizer.Piece(id))));

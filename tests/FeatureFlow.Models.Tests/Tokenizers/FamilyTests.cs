@@ -59,6 +59,20 @@ public sealed class FamilyTests
     }
 
     [Fact]
+    public void Strip_counts_over_the_whole_text()
+    {
+        var root = MadeUp.Llama2();
+        root["decoder"]!["decoders"]![3]!["start"] = 3;
+        var tokenizer = MadeUp.Load(root);
+        int space = tokenizer.IdOf("▁")!.Value, two = tokenizer.IdOf("▁▁")!.Value, a = tokenizer.IdOf("▁a")!.Value;
+        Assert.Equal("a a", tokenizer.Decode([space, space, a, a]));
+        Assert.Equal(" a", tokenizer.Decode([two, two, IdOf("a")]));
+        Assert.Equal("a  ", tokenizer.Decode([IdOf("a"), two]));
+
+        int IdOf(string piece) => tokenizer.IdOf(piece)!.Value;
+    }
+
+    [Fact]
     public void Llama2_unknown_symbols_fuse()
     {
         var root = MadeUp.Llama2();
