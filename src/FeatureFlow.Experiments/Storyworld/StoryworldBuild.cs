@@ -38,7 +38,7 @@ public static class StoryworldBuild
         using var trainer = new LanguageModelTrainer(Training(plan), rows, engine);
         var checkpoint = Path.Combine(training, CheckpointName);
         var log = new TrainingLog(Path.Combine(training, LogName), trainer.TryResume(checkpoint) ? trainer.Step : 0);
-        while (trainer.Step < plan.Steps)
+        while (trainer.Step < plan.LastStep)
         {
             if (cancel.IsCancellationRequested)
             {
@@ -50,7 +50,7 @@ public static class StoryworldBuild
             var step = trainer.Advance();
             log.Add(step);
             progress?.Report(new FlowProgress(string.Create(CultureInfo.InvariantCulture, $"step {step.Step} of {plan.Steps}, loss {log.Recent:0.000}"), step.Step / (double)plan.Steps));
-            if (trainer.Step % plan.CheckpointEvery != 0 && trainer.Step != plan.Steps) continue;
+            if (trainer.Step % plan.CheckpointEvery != 0 && trainer.Step != plan.LastStep) continue;
             log.Flush();
             trainer.Save(checkpoint);
         }

@@ -30,8 +30,13 @@ public sealed record StoryworldPlan
     /// <summary>Steps of 8 rows, 2,048 tokens.</summary>
     public int Steps { get; init; } = 4000;
 
+    /// <summary>Where to stop on the way, or null: the model is written as it is there, and the folder can go on later.</summary>
+    public int? Until { get; init; }
+
     /// <summary>Steps between checkpoints.</summary>
     public int CheckpointEvery { get; init; } = 100;
+
+    internal int LastStep => Math.Min(Steps, Until ?? Steps);
 }
 
 /// <summary>How good the model is, measured on held-out stories against the teller's own probabilities of them.</summary>

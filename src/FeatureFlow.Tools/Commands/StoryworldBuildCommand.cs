@@ -12,6 +12,7 @@ internal sealed class StoryworldBuildCommand : ToolCommand
 
     private readonly Option<string> _out = new("--out", "-o") { Description = "Folder to build in; a run that was stopped there goes on.", HelpName = "DIR", Required = true };
     private readonly Option<int?> _steps = new("--steps") { Description = "Training steps of 2,048 tokens; 4000 unless given.", HelpName = "N" };
+    private readonly Option<int?> _until = new("--until") { Description = "Stop at this step and write the model as it is there; the folder can go on later.", HelpName = "N" };
     private readonly Option<ulong> _seed = new("--seed") { Description = "Seed of stories and weights.", HelpName = "S", DefaultValueFactory = _ => new StoryworldPlan().Seed };
     private readonly Option<bool> _quick = new("--quick") { Description = "A toy of the same making, done in seconds." };
 
@@ -21,12 +22,12 @@ internal sealed class StoryworldBuildCommand : ToolCommand
             "Make the Storyworld model from nothing: vocabulary, training, checkpoint. The same bits again on the same machine.",
             ("storyworld build --out storyworld --quick", "A toy, to see the machinery work; without --quick it is the model that ships."))
     {
-        foreach (var option in new Option[] { _out, _steps, _seed, _quick }) Options.Add(option);
+        foreach (var option in new Option[] { _out, _steps, _until, _seed, _quick }) Options.Add(option);
     }
 
     protected override int Run(ParseResult options, ToolContext context)
     {
-        var plan = (options.GetValue(_quick) ? StoryworldPlan.Quick : new StoryworldPlan()) with { Seed = options.GetValue(_seed) };
+        var plan = (options.GetValue(_quick) ? StoryworldPlan.Quick : new StoryworldPlan()) with { Seed = options.GetValue(_seed), Until = options.GetValue(_until) };
         if (options.GetValue(_steps) is { } steps) plan = plan with { Steps = steps };
         var folder = options.GetValue(_out)!;
         var report = context.Watch("storyworld", progress => StoryworldBuild.Run(folder, plan, FlowEngine.Shared.Tensors, progress, context.Cancel));

@@ -38,6 +38,17 @@ public sealed class StoryworldBuildTests
         Assert.Equal("FF2401", Assert.Throws<FeatureFlowException>(() => StoryworldBuild.Run(folder.Path, StoryworldPlan.Quick with { Seed = 2 }, CpuEngine.Shared)).Code);
     }
 
+    [Fact]
+    public void A_model_can_be_written_on_the_way_and_the_way_gone_on()
+    {
+        using var folder = new TempFolder();
+        var whole = StoryworldBuild.Run(folder.File("whole"), StoryworldPlan.Quick, CpuEngine.Shared);
+        var half = StoryworldBuild.Run(folder.File("parts"), StoryworldPlan.Quick with { Until = 4 }, CpuEngine.Shared);
+        Assert.Equal(4, half.Steps);
+        Assert.True(File.Exists(folder.File("parts", "model", "model.safetensors")));
+        Assert.Equal(whole, StoryworldBuild.Run(folder.File("parts"), StoryworldPlan.Quick, CpuEngine.Shared));
+    }
+
     private sealed class Stopper(int after, CancellationTokenSource stop) : IProgress<FlowProgress>
     {
         private int _reports;
