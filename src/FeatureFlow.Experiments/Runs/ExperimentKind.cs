@@ -52,14 +52,19 @@ internal interface IExperiment
     /// <summary>The plan.</summary>
     IExperimentPlan Plan { get; }
 
-    /// <summary>The pack: its file, folder or preset.</summary>
-    string Pack { get; }
+    /// <summary>The pack: its file, folder or preset; null for an experiment without one.</summary>
+    string? Pack { get; }
 
     /// <summary>Identity of the files that the results come from, by name.</summary>
     IReadOnlyDictionary<string, string> Inputs { get; }
 
     /// <summary>Remarks for the user.</summary>
     IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Told the folder of the results before anything is computed, for files of its own beside the units; with force, what an earlier run left of them goes.</summary>
+    void Begin(string folder, bool force)
+    {
+    }
 
     /// <summary>Computes units, given by position, and hands over each one's JSON as soon as it is known.</summary>
     IEnumerable<(int Unit, string Json)> Compute(IReadOnlyList<int> units, IProgress<FlowProgress>? progress, CancellationToken cancel);
@@ -68,7 +73,7 @@ internal interface IExperiment
 /// <summary>Every kind.</summary>
 internal static class ExperimentKinds
 {
-    public static IReadOnlyList<ExperimentKind> All { get; } = [new FlowGraphKind()];
+    public static IReadOnlyList<ExperimentKind> All { get; } = [new FlowGraphKind(), new SaeTrainingExperimentKind()];
 
     public static ExperimentKind Of(YamlNode root, string source)
     {

@@ -38,12 +38,13 @@ public static class ExperimentRunner
         var experiment = file.Kind.Prepare(file, cancel);
         var plan = experiment.Plan;
         var folder = new RunFolder(options.Output ?? file.DefaultOutput);
-        folder.Claim(ResolvedYaml.Write(file.KindName, file.Name, PackFrom(folder, experiment.Pack), plan.Settings), experiment.Inputs, options.Force);
+        folder.Claim(ResolvedYaml.Write(file.KindName, file.Name, experiment.Pack is { } pack ? PackFrom(folder, pack) : null, plan.Settings), experiment.Inputs, options.Force);
 
         var inputs = RunFolder.Hash(ResolvedYaml.Write(plan.Settings), experiment.Inputs);
         var mine = Enumerable.Range(0, plan.Units.Count).Where(i => i % options.Shard.Count == options.Shard.Index).ToArray();
         var missing = mine.Where(i => options.Force || folder.TryUnit(plan.Units[i], inputs) is null).ToArray();
         if (missing.Length > 0) File.Delete(folder.Manifest); // it would speak of results that are about to change
+        experiment.Begin(folder.Path, options.Force);
         foreach (var (unit, json) in experiment.Compute(missing, progress, cancel)) folder.WriteUnit(plan.Units[unit], inputs, json);
 
         var run = new RunRecord(file.Name, plan, experiment.Inputs, experiment.Notes, started, options.CommandLine);

@@ -15,4 +15,7 @@ internal static class ResolvedYaml
 
     public static string Write(IReadOnlyDictionary<string, object?> settings) =>
         new SerializerBuilder().WithNewLine("\n").WithQuotingNecessaryStrings().DisableAliases().Build().Serialize(settings);
+
+    /// <summary>One text as a YAML scalar, quoted where needed.</summary>
+    public static string Scalar(string text) => new SerializerBuilder().WithNewLine("\n").WithQuotingNecessaryStrings().Build().Serialize(text).TrimEnd('\n');
 }

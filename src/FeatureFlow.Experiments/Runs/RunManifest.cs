@@ -52,7 +52,7 @@ internal static class RunManifest
             json.WriteStartArray("outputs");
             foreach (var file in files.Prepend(RunFolder.ResolvedName))
             {
-                var bytes = File.ReadAllBytes(Path.Combine([folder.Path, .. file.Split('/')]));
+                using var bytes = File.OpenRead(Path.Combine([folder.Path, .. file.Split('/')]));
                 json.WriteStartObject();
                 json.WriteString("file", file);
                 json.WriteNumber("bytes", bytes.Length);
@@ -74,5 +74,5 @@ internal static class RunManifest
 
     private static string Time(DateTime utc) => utc.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    private static string Hash(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+    private static string Hash(Stream bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 }

@@ -115,6 +115,11 @@ internal sealed class YamlValues(YamlMap node, Dictionary<string, object?> value
 
     public IReadOnlyList<YamlValues> Records(string key) => values.GetValueOrDefault(key) is List<object?> list ? [.. list.Cast<YamlValues>()] : [];
 
+    /// <summary>The items of a list of several shapes.</summary>
+    public IReadOnlyList<object?> Items(string key) => values.GetValueOrDefault(key) is List<object?> list ? list : [];
+
+    public IReadOnlyList<double> Numbers(string key) => [.. Items(key).Cast<double>()];
+
     public YamlValues? Record(string key) => values.GetValueOrDefault(key) as YamlValues;
 
     public IReadOnlyDictionary<string, object?> Map(string key) => values.GetValueOrDefault(key) as Dictionary<string, object?> ?? [];

@@ -84,11 +84,16 @@ internal sealed class SaeLearner : IDisposable
             _engine.AdamStep(state.LogThreshold_F, _into.Threshold_F, null, state.LogThresholdMoment_F, adam with { Rate = adam.Rate * (float)Recipe.ThresholdRateFactor });
         }
 
-        if (Recipe.ReviveEvery > 0 && (step + 1) % Recipe.ReviveEvery == 0 && step + 1 < steps * (1 - Recipe.DecayShare)) SaeRevival.Run(_engine, Recipe, state, _x_TD, _gradient_TD, Dead(step), step, _seed);
+        if (Recipe.ReviveEvery > 0 && (step + 1) % Recipe.ReviveEvery == 0 && step + 1 < steps * (1 - Recipe.DecayShare)) SaeRevival.Run(_engine, Recipe, state, _x_TD, _gradient_TD, [.. Enumerable.Range(0, _features).Where(f => step - state.LastActive[f] >= _deadAfterSteps)], step, _seed);
     }
 
-    /// <summary>Features that have not been active for long.</summary>
-    public int[] Dead(long step) => [.. Enumerable.Range(0, _features).Where(f => step - State.LastActive[f] >= _deadAfterSteps)];
+    /// <summary>How many features have not been active for long.</summary>
+    public int Dead(long step)
+    {
+        var dead = 0;
+        foreach (var last in State.LastActive) dead += step - last >= _deadAfterSteps ? 1 : 0;
+        return dead;
+    }
 
     public void Dispose()
     {

@@ -9,7 +9,8 @@ namespace FeatureFlow.Saes.Training;
 /// <param name="L0">Mean number of active features, of the last batch.</param>
 /// <param name="Penalty">As steered.</param>
 /// <param name="DeadShare">Features that have not been active of late.</param>
-public sealed record SaeTrainingFigures(SiteAddress Address, double UnexplainedVariance, double L0, double Penalty, double DeadShare);
+/// <param name="MeanL0">Mean number of active features over recent batches.</param>
+public sealed record SaeTrainingFigures(SiteAddress Address, double UnexplainedVariance, double L0, double Penalty, double DeadShare, double MeanL0);
 
 /// <summary>How far a run is.</summary>
 public sealed record SaeTrainingProgress(long Step, long Steps, IReadOnlyList<SaeTrainingFigures> Saes);
@@ -85,7 +86,7 @@ public sealed class SaeTrainer : IDisposable
 
     /// <summary>Where every SAE stands.</summary>
     public IReadOnlyList<SaeTrainingFigures> Figures() =>
-        [.. _learners.Select(l => new SaeTrainingFigures(l.Recipe.Address, l.UnexplainedVariance, l.L0, l.State.Penalty, l.Dead(Step - 1).Length / (double)l.Recipe.FeatureCount))];
+        [.. _learners.Select(l => new SaeTrainingFigures(l.Recipe.Address, l.UnexplainedVariance, l.L0, l.State.Penalty, l.Dead(Step - 1) / (double)l.Recipe.FeatureCount, l.State.MeanL0))];
 
     /// <summary>The SAEs as they are, in the frame of the model: ready to be written.</summary>
     public IReadOnlyList<TrainedSae> Results() => [.. _learners.Select(l => TrainedSae.Of(_engine, l.Recipe, l.State))];

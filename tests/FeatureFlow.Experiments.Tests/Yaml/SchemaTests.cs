@@ -15,6 +15,7 @@ public sealed class SchemaTests
     public void Examples_and_presets_follow_their_schemas()
     {
         Assert.Empty(Problems(JsonSchemas.Experiment, File.ReadAllText(Repository.Example("flow-graph.yaml"))));
+        Assert.Empty(Problems(JsonSchemas.Experiment, File.ReadAllText(Repository.Example("sae-training.yaml"))));
         Assert.Empty(Problems(JsonSchemas.Pack, File.ReadAllText(Repository.Example("stories260k", "pack.yaml"))));
         Assert.All(PackFile.Presets, p => Assert.Empty(Problems(JsonSchemas.Pack, PackFile.PresetText(p))));
     }
