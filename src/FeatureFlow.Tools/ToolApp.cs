@@ -72,7 +72,7 @@ internal static class ToolApp
     {
         var root = new RootCommand("Follow the features of a language model through its layers.")
         {
-            new Command("sae", "Look at sparse autoencoders, and compute with them.") { new SaeShowCommand(), new SaeEncodeCommand() },
+            new Command("sae", "Look at sparse autoencoders, compute with them, train and measure them.") { new SaeShowCommand(), new SaeEncodeCommand(), new SaeTrainCommand(), new SaeMeasureCommand() },
             new TokensCommand(),
             new ActivationsCommand(),
             new GenerateCommand(),

@@ -41,4 +41,7 @@ internal static class ToolErrors
 
     public static FeatureFlowException DemoMissing(string folder) =>
         new(FailureKind.Input, "FF6016", "The pack that the demo traces is not here; reinstall the tool, or name a pack with --pack.", folder);
+
+    public static FeatureFlowException ExperimentKind(string path, string kind, string wanted) =>
+        new(FailureKind.Usage, "FF6025", $"This experiment is of kind {kind}, not {wanted}; run it with 'featureflow run'.", path);
 }

@@ -3,6 +3,7 @@ using FeatureFlow.Experiments.Training;
 using FeatureFlow.Flow;
 using FeatureFlow.Models;
 using FeatureFlow.Models.Texts;
+using FeatureFlow.Models.Tokenizers;
 using FeatureFlow.Saes.Training;
 
 namespace FeatureFlow.Experiments;
@@ -14,7 +15,7 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
 
     public override string Name => "sae-training";
 
-    public override IReadOnlyList<YamlRecord> Parts => [SaeRecord];
+    public override IReadOnlyList<YamlRecord> Parts => [SaeRecord, IdsRecord];
 
     public override YamlRecord Schema { get; } = new(
         "sae-training",
@@ -22,7 +23,8 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
         [
             .. Common("sae-training"),
             new("model", YamlType.Text, "The model: the folder of a checkpoint, relative to this file, or a hub id in the local cache.", Required: true),
-            new("texts", YamlType.OneOrMany(YamlType.Either(Corpora.Entry, YamlType.Text)), "What the model reads: files, folders or patterns relative to this file, names from corpora.yaml, or corpora as in that file.", Required: true),
+            new("texts", YamlType.OneOrMany(YamlType.Either(Corpora.Entry, YamlType.Text)), "What the model reads: files, folders or patterns relative to this file, names from corpora.yaml, or corpora as in that file.", Default: "'ids' is given instead"),
+            new("ids", IdsRecord, "Token ids instead of texts: a model without a tokenizer can be read too."),
             new("context", YamlType.Integer(2, 1_000_000), "Longest document in tokens, BOS counted; the rest of a longer one becomes documents of its own.", Default: "512, or the model's context if that is shorter"),
             new("documents", YamlType.Integer(0, int.MaxValue), "Documents drawn from each corpus, by the seed; 0 takes all.", Default: "0"),
             new("held_out", YamlType.Number(0, 0.9), "Share of the documents kept out of training, for measuring.", Default: "0.05"),
@@ -38,6 +40,12 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
             new("formats", YamlType.OneOrMany(YamlType.Choice("gemma-scope", "saelens")), "How SAEs are written; TopK, which Gemma Scope's format cannot hold, always as saelens.", Default: "gemma-scope"),
             new("type", YamlType.Choice(SaeTrainingKinds.TypeNames), "Stored type of the weights.", Default: "float32"),
         ]);
+
+    private static YamlRecord IdsRecord { get; } = new(
+        "ids",
+        "Token ids in a file.",
+        new YamlField("path", YamlType.Text, "A .safetensors file, relative to this one.", Required: true),
+        new YamlField("tensor", YamlType.Text, "Its tensor: int64 or int32 [N,T], BOS first.", Required: true));
 
     private static YamlRecord SaeRecord { get; } = new(
         "saes",
@@ -71,19 +79,7 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
         }
 
         var notes = new List<string>();
-        var how = new TokenizeOptions(BosRule.Auto, plan.Context, MinTokens: 2, Long: LongDocuments.Split);
-        var documents = new List<TokenDocument>();
-        foreach (var corpus in CorporaOf(values, file.Folder))
-        {
-            var texts = plan.Documents > 0 ? corpus.Sample(plan.Documents, plan.Options.Seed, notes.Add) : corpus.Read(notes.Add);
-            foreach (var document in how.Tokenize(texts, lease.Model.Tokenizer))
-            {
-                cancel.ThrowIfCancellationRequested();
-                documents.Add(document);
-            }
-        }
-
-        return new SaeTrainingExperiment(plan, folder, documents, notes, (int)(values.Integer("checkpoint_every") ?? 500));
+        return new SaeTrainingExperiment(plan, folder, Documents(values, plan, file.Folder, () => lease.Model.Tokenizer, notes, cancel), notes, (int)(values.Integer("checkpoint_every") ?? 500));
     }
 
     public override IExperimentPlan Plan(ExperimentFile resolved) => ReadPlan(resolved.Values, DefaultContext, 0);
@@ -102,6 +98,7 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
         return new SaeTrainingPlan(
             values.Required("model"),
             [.. TextsOf(values)],
+            values.Record("ids") is { } ids ? new Dictionary<string, object?> { ["path"] = ids.Required("path"), ["tensor"] = ids.Required("tensor") } : null,
             (int)(values.Integer("context") ?? context),
             (int)(values.Integer("documents") ?? 0),
             values.Number("held_out") ?? 0.05,
@@ -148,6 +145,25 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
                 ReviveEvery = (int)(group.Integer("revive_every") ?? 50),
             };
         }
+    }
+
+    private static List<TokenDocument> Documents(YamlValues values, SaeTrainingPlan plan, string folder, Func<Tokenizer> tokenizer, List<string> notes, CancellationToken cancel)
+    {
+        if (values.Has("ids") == values.Has("texts")) throw ExperimentErrors.YamlValue(values.Node.Source, values.Node.Line, values.Node.Column, "give either 'texts' or 'ids'.");
+        if (values.Record("ids") is { } file) return [.. TokenIdsFile.Read(Path.Combine(folder, file.Required("path")), file.Required("tensor"))];
+        var how = new TokenizeOptions(BosRule.Auto, plan.Context, MinTokens: 2, Long: LongDocuments.Split);
+        var documents = new List<TokenDocument>();
+        foreach (var corpus in CorporaOf(values, folder))
+        {
+            var texts = plan.Documents > 0 ? corpus.Sample(plan.Documents, plan.Options.Seed, notes.Add) : corpus.Read(notes.Add);
+            foreach (var document in how.Tokenize(texts, tokenizer()))
+            {
+                cancel.ThrowIfCancellationRequested();
+                documents.Add(document);
+            }
+        }
+
+        return documents;
     }
 
     // as written, for resolved.yaml

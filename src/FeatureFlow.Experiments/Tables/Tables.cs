@@ -1,4 +1,5 @@
 using FeatureFlow.Flow;
+using FeatureFlow.Saes;
 
 namespace FeatureFlow.Experiments;
 
@@ -42,6 +43,22 @@ public static class Tables
         ("score_att", f => f.ScoreAtt),
         ("class", f => f.Class),
         ("description", f => f.Description));
+
+    /// <summary>What SAEs do on a text, against what they declare.</summary>
+    public static TableColumns<SaeMeasures> SaeMeasures { get; } = new(
+        ("layer", m => m.Info.Layer),
+        ("site", m => m.Info.Site?.Name()),
+        ("mean_l0", m => m.MeanL0),
+        ("declared_l0", m => m.DeclaredL0),
+        ("explained_variance", m => m.ExplainedVariance),
+        ("delta_ce", m => m.DeltaLoss),
+        ("dead_share", m => m.DeadShare),
+        ("base_ce", m => m.BaseLoss),
+        ("explained_variance_uncentred", m => m.ExplainedVarianceUncentred),
+        ("mean_squared_error", m => m.MeanSquaredError),
+        ("features", m => m.Info.FeatureCount),
+        ("tokens", m => m.Tokens),
+        ("path", m => m.Info.Path));
 
     /// <summary>Number of features per layer and class.</summary>
     public static TableColumns<ClassCount> Classes { get; } = new(

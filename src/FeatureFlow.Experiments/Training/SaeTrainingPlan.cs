@@ -9,6 +9,7 @@ namespace FeatureFlow.Experiments.Training;
 /// <summary>What is trained on what: one unit per SAE; those of one run are trained together in one pass over the text.</summary>
 /// <param name="Model">As the file names it.</param>
 /// <param name="Texts">As the file names them: what is kept of each corpus.</param>
+/// <param name="Ids">A file of token ids instead, or null.</param>
 /// <param name="Context">Longest document in tokens.</param>
 /// <param name="Documents">Documents drawn of each corpus; 0 takes all.</param>
 /// <param name="HeldOut">Share of the documents that is kept for measuring.</param>
@@ -21,6 +22,7 @@ namespace FeatureFlow.Experiments.Training;
 internal sealed record SaeTrainingPlan(
     string Model,
     IReadOnlyList<IReadOnlyDictionary<string, object?>> Texts,
+    IReadOnlyDictionary<string, object?>? Ids,
     int Context,
     int Documents,
     double HeldOut,
@@ -36,7 +38,7 @@ internal sealed record SaeTrainingPlan(
     public IReadOnlyDictionary<string, object?> Settings => new Dictionary<string, object?>
     {
         ["model"] = Model,
-        ["texts"] = Texts.ToList(),
+        [Ids is null ? "texts" : "ids"] = Ids is null ? Texts.ToList() : Ids,
         ["context"] = Context,
         ["documents"] = Documents,
         ["held_out"] = HeldOut,
