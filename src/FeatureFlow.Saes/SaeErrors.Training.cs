@@ -44,4 +44,7 @@ internal static partial class SaeErrors
 
     public static Exception OtherModel(string path, SiteAddress address, int width, int actual) =>
         new FeatureFlowException(FailureKind.Usage, "FF3113", $"It has width {width} at {address}, where the model has {actual}: an SAE of another model.", path);
+
+    public static Exception NoFeature(string path, int index, int count) =>
+        new FeatureFlowException(FailureKind.Usage, "FF3114", $"There is no feature {index}; it has {count}, from 0.", path);
 }
