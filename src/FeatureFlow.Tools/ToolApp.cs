@@ -77,6 +77,7 @@ internal static class ToolApp
             new ActivationsCommand(),
             new GenerateCommand(),
             new FeaturesCommand(),
+            new DescribeCommand(),
             new PredecessorsCommand(),
             new SuccessorsCommand(),
             new ClassesCommand(),

@@ -44,4 +44,10 @@ internal static class ToolErrors
 
     public static FeatureFlowException ExperimentKind(string path, string kind, string wanted) =>
         new(FailureKind.Usage, "FF6025", $"This experiment is of kind {kind}, not {wanted}; run it with 'featureflow run'.", path);
+
+    public static FeatureFlowException NoModel(string pack) =>
+        new(FailureKind.Usage, "FF6026", "The pack names no model; name one with --model.", pack);
+
+    public static FeatureFlowException NoSaeAt(string pack, Models.SiteAddress place, IEnumerable<string> have) =>
+        new(FailureKind.Usage, "FF6027", $"The pack has no SAE at {place}; it has {string.Join(", ", have.Take(60))}.", pack);
 }

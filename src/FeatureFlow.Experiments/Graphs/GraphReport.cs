@@ -1,5 +1,6 @@
 using System.Text;
 using FeatureFlow.Flow;
+using FeatureFlow.Saes;
 
 namespace FeatureFlow.Experiments;
 
@@ -15,13 +16,24 @@ public static class GraphReport
     private static readonly string[] Scripts = ["page.js", "graph-model.js", "graph-squeeze.js", "graph-picture.js", "table.js", "graph-details.js", "graph-page.js", "start.js"];
 
     /// <summary>The page of one or several graphs, which a chooser switches between.</summary>
-    public static string Render(IReadOnlyList<FlowGraph> graphs, string title)
+    /// <param name="graphs">The graphs.</param>
+    /// <param name="title">Title of the page.</param>
+    /// <param name="evidence">What is known of features from texts and the decoder, shown with their details; or null.</param>
+    public static string Render(IReadOnlyList<FlowGraph> graphs, string title, IReadOnlyList<FeatureEvidence>? evidence = null)
     {
+        // what nobody has described is described by its evidence
+        if (evidence is { Count: > 0 })
+        {
+            var ours = evidence.DistinctBy(e => e.Feature).ToDictionary(e => e.Feature, e => e.Description);
+            graphs = [.. graphs.Select(g => g with { Nodes = [.. g.Nodes.Select(n => n.Description is null && ours.TryGetValue(n.Id, out var text) ? n with { Description = text } : n)] })];
+        }
+
         var page = new ReportPage(title).Style(ReportPage.Themes()).Style(GraphPalette.FigureCss())
             .Style(ReportPage.Resource("report.css")).Style(ReportPage.Resource("graph.css"))
             .Body(ReportPage.Resource("controls.html"));
         for (var i = 0; i < graphs.Count; i++) page.Body(Section(graphs[i], i));
         page.Body(ReportPage.Resource("tables.html")).Data("graphs", GraphJson.Render(graphs));
+        if (evidence is { Count: > 0 }) page.Data("evidence", EvidenceJson.ForPage(evidence));
         foreach (var script in Scripts) page.Script(ReportPage.Resource(script));
         return page.Render();
     }

@@ -61,7 +61,7 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
         new YamlField("warm_up", YamlType.Integer(0, int.MaxValue), "Updates over which the rate rises.", Default: "200, at most a tenth of the steps"),
         new YamlField("penalty_warm_up", YamlType.Integer(0, int.MaxValue), "Updates over which the penalty rises.", Default: "500, at most a quarter of the steps"),
         new YamlField("decay", YamlType.Number(0, 1), "Share of the updates, at the end, over which the rate falls to 0.", Default: "0.25"),
-        new YamlField("revive_every", YamlType.Integer(0, int.MaxValue), "Every so many updates some of the dead features start anew; 0 for never.", Default: "50"));
+        new YamlField("revive_every", YamlType.Integer(0, int.MaxValue), "Every so many updates some of the dead features start anew; 0 for never.", Default: "20"));
 
     public override IExperiment Prepare(ExperimentFile file, CancellationToken cancel)
     {
@@ -142,7 +142,7 @@ internal sealed class SaeTrainingExperimentKind : ExperimentKind
                 WarmUpSteps = (int)(group.Integer("warm_up") ?? Math.Min(200, steps / 10)),
                 PenaltyWarmUpSteps = (int)(group.Integer("penalty_warm_up") ?? Math.Min(500, steps / 4)),
                 DecayShare = group.Number("decay") ?? 0.25,
-                ReviveEvery = (int)(group.Integer("revive_every") ?? 50),
+                ReviveEvery = (int)(group.Integer("revive_every") ?? 20),
             };
         }
     }

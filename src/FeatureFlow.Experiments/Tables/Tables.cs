@@ -60,6 +60,20 @@ public static class Tables
         ("tokens", m => m.Tokens),
         ("path", m => m.Info.Path));
 
+    /// <summary>Evidence of features; also a file of descriptions that a pack can name.</summary>
+    public static TableColumns<FeatureEvidence> Evidence { get; } = new(
+        ("layer", e => e.Layer),
+        ("site", e => e.Site),
+        ("index", e => e.Index),
+        ("description", e => e.Description),
+        ("model", e => "FeatureFlow"),
+        ("method", e => "contexts and logit lens"),
+        ("frequency", e => e.Frequency),
+        ("max_activation", e => (double)e.MaxActivation),
+        ("promoted", e => string.Join(' ', e.Promoted.Select(t => t.Text))),
+        ("suppressed", e => string.Join(' ', e.Suppressed.Select(t => t.Text))),
+        ("contexts", e => string.Join(" | ", e.Contexts)));
+
     /// <summary>Number of features per layer and class.</summary>
     public static TableColumns<ClassCount> Classes { get; } = new(
         ("layer", c => c.Layer),

@@ -67,7 +67,7 @@ public sealed record SaeRecipe
     public double InitialNoise { get; init; } = 0.3;
 
     /// <summary>Every so many steps, until the rate decays, dead features start anew from badly reconstructed tokens; 0 for never.</summary>
-    public int ReviveEvery { get; init; } = 50;
+    public int ReviveEvery { get; init; } = 20;
 
     internal void Check()
     {

@@ -25,6 +25,23 @@ public sealed class GraphReportBrowserTests(GraphReportBrowserTests.OneBrowser f
         Assert.Empty(page.Complaints);
     }
 
+    [BrowserFact]
+    public async Task Evidence_is_shown_with_the_details_and_as_description()
+    {
+        var graph = TestGraphs.Golden[4];
+        var id = FeatureId.Parse(graph.Seed);
+        var evidence = new FeatureEvidence(id.Layer, id.Site.Name(), id.Index, 0.0123, 2, [new TokenEffect(1, " <b>sea", 1)], [new TokenEffect(2, "dry", -1)], [new FeatureContext("d#1", 4, 2, 1, [new ContextToken("\nthe", 0), new ContextToken(" ship", 2), new ContextToken(" sails", 1)])]);
+        var page = fixture.Browser ??= await Browser.Start();
+        await File.WriteAllTextAsync(fixture.Folder.File("evidence.html"), GraphReport.Render([graph], "with evidence", [evidence]));
+        await page.Open(fixture.Folder.File("evidence.html"), $"#node={graph.Seed}");
+        Assert.Equal(["Promotes", "Suppresses", "Most active in"], (await page.Eval<string[]>("[...document.querySelectorAll('#details h4')].map(e => e.textContent)")).Take(3));
+        Assert.Equal([" <b>sea", "dry"], await page.Eval<string[]>("[...document.querySelectorAll('#details .tokens span')].map(e => e.textContent)"));
+        Assert.Equal("⏎the ship sails", await Text("#details .context"));
+        Assert.Equal(["a9  ship", "a5  sails"], await page.Eval<string[]>("[...document.querySelectorAll('#details mark')].map(e => `${e.className} ${e.textContent}`)"));
+        Assert.Contains("active on “ship”; promotes “<b>sea”", await Text("#details"), StringComparison.Ordinal);
+        Assert.Empty(page.Complaints);
+    }
+
     /// <summary>Sliders must show exactly what building the graph again with higher thresholds gives, classes included.</summary>
     [BrowserFact]
     public async Task Sliders_agree_with_graphs_built_with_their_thresholds()

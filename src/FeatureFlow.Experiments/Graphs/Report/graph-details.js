@@ -14,6 +14,28 @@ function facts(node, letter) {
   ].filter(f => f);
 }
 
+/** What texts and the decoder say about features, by id; empty where nobody looked. */
+const evidence = JSON.parse($('evidence')?.textContent ?? '{}');
+
+/** Where a feature is most active, and the tokens that its decoder row promotes and suppresses. */
+function told(it) {
+  const known = evidence[it.id];
+  if (!known) return [];
+  const tokens = (title, list) => list.length === 0 ? [] : [make('h4', {}, title),
+    make('p', { class: 'tokens' }, ...list.map(([text, effect]) => make('span', { title: number(effect) }, text)))];
+  const shade = value => value > 0 ? `a${Math.max(1, Math.min(9, Math.round(9 * value / known.max)))}` : null;
+  return [
+    make('p', {}, make('small', {}, known.max > 0
+      ? `active at ${(100 * known.frequency).toPrecision(3)} % of the tokens read, at most ${number(known.max)}`
+      : 'not active in the texts read')),
+    ...tokens('Promotes', known.promoted),
+    ...tokens('Suppresses', known.suppressed),
+    ...(known.contexts.length === 0 ? [] : [make('h4', {}, 'Most active in')]),
+    ...known.contexts.map(context => make('p', { class: 'context', dir: 'auto', title: `${context.source}, token ${context.position}` },
+      ...context.tokens.map(([raw, value]) => [raw.replaceAll('\n', '⏎'), value]).map(([text, value]) => shade(value) ? make('mark', { class: shade(value), title: number(value) }, text) : text))),
+  ];
+}
+
 /** The line at the pointer, or at the node that has the keyboard. */
 class Tip {
   constructor() { this.box = $('tip'); }
@@ -56,9 +78,10 @@ class Details {
     this.panel.replaceChildren(
       make('button', { type: 'button', class: 'close', onclick: this.close }, 'Close'),
       make('h3', {}, it.id, node === model.seed ? ' (seed)' : ''),
-      make('p', { dir: 'auto' }, it.description || make('span', { class: 'note' }, 'no description')),
+      make('p', { dir: 'auto' }, it.description || make('span', { class: 'note' }, evidence[it.id]?.description || 'no description')),
       make('dl', {}, ...facts(it, view.classes.get(node)).flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)])),
       ...(link ? [make('p', {}, link)] : []),
+      ...told(it),
       ...this.list('Comes from', model, view, model.before[node], model.from),
       ...this.list('Leads to', model, view, model.after[node], model.to));
     this.panel.hidden = false;
