@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using FeatureFlow.Models;
 
 namespace FeatureFlow.Benchmarks;
 
@@ -88,6 +89,68 @@ internal sealed class Python : IDisposable
                 work.l0 = active.sum().item() / batch
         """;
 
+    // GPT-2 and Gemma 2 as one writes them in eager PyTorch, float32: `tokens` new tokens in each of `batch` rows, of which `cached` earlier ones are in the cache
+    private const string TorchGpt2 = """
+        import sys, time, torch
+        threads, batch, tokens, cached, layers, d, heads, vocabulary = map(int, sys.argv[1:9])
+        torch.set_num_threads(threads)
+        torch.manual_seed(1)
+        r = lambda *s: torch.randn(*s) * 0.02
+        head, F = d // heads, torch.nn.functional
+        wte, wpe = r(vocabulary, d), r(1024, d)
+        ones, zeros = torch.ones(d), torch.zeros(d)
+        L = [(r(d, 3 * d), r(3 * d), r(d, d), r(d), r(d, 4 * d), r(4 * d), r(4 * d, d), r(d), r(batch, heads, cached, head), r(batch, heads, cached, head)) for _ in range(layers)]
+        ids = torch.randint(0, vocabulary, (batch, tokens))
+        mask = torch.full((tokens, tokens), float('-inf')).triu(1)
+        split = lambda x: x.view(batch, tokens, heads, head).transpose(1, 2)
+        def work():
+            with torch.no_grad():
+                x = wte[ids] + wpe[cached:cached + tokens]
+                for qkv, qkvb, o, ob, up, upb, down, downb, pk, pv in L:
+                    q, k, v = map(split, torch.addmm(qkvb, F.layer_norm(x, (d,), ones, zeros).view(-1, d), qkv).view(batch, tokens, 3 * d).split(d, 2))
+                    k, v = torch.cat([pk, k], 2), torch.cat([pv, v], 2)
+                    s = q @ k.transpose(2, 3) / head ** 0.5
+                    s[..., cached:] += mask
+                    z = (s.softmax(-1) @ v).transpose(1, 2).reshape(-1, d)
+                    x = x + torch.addmm(ob, z, o).view(batch, tokens, d)
+                    h = torch.addmm(upb, F.layer_norm(x, (d,), ones, zeros).view(-1, d), up)
+                    h = 0.5 * h * (1 + torch.tanh(0.7978845608 * (h + 0.044715 * h ** 3)))
+                    x = x + torch.addmm(downb, h, down).view(batch, tokens, d)
+                return F.layer_norm(x[:, -1], (d,), ones, zeros) @ wte.T
+        """;
+
+    private const string TorchGemma2 = """
+        import sys, time, torch
+        threads, batch, tokens, cached, layers, d, heads, vocabulary = map(int, sys.argv[1:9])
+        kv, head, inner = map(int, sys.argv[9:12])
+        torch.set_num_threads(threads)
+        torch.manual_seed(1)
+        F = torch.nn.functional
+        r = lambda *s: torch.empty(*s).uniform_(-0.02, 0.02)
+        wte, one = r(vocabulary, d), torch.zeros(d)
+        L = [(r(heads * head, d), r(kv * head, d), r(kv * head, d), r(d, heads * head), r(inner, d), r(inner, d), r(d, inner), r(batch, kv, cached, head), r(batch, kv, cached, head)) for _ in range(layers)]
+        ids = torch.randint(0, vocabulary, (batch, tokens))
+        mask = torch.full((tokens, tokens), float('-inf')).triu(1)
+        angle = torch.outer(torch.arange(cached, cached + tokens).float(), 1 / 10000 ** (torch.arange(0, head, 2).float() / head))
+        cos, sin = torch.cat([angle.cos()] * 2, 1), torch.cat([angle.sin()] * 2, 1)
+        norm = lambda x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + one)
+        turn = lambda x: x * cos + torch.cat([-x[..., head // 2:], x[..., :head // 2]], -1) * sin
+        split = lambda x, n: x.view(batch, tokens, n, head).transpose(1, 2)
+        def work():
+            with torch.no_grad():
+                x = wte[ids] * d ** 0.5
+                for q, k, v, o, gate, up, down, pk, pv in L:
+                    n = norm(x)
+                    qs, ks, vs = turn(split(F.linear(n, q), heads)), turn(split(F.linear(n, k), kv)), split(F.linear(n, v), kv)
+                    ks, vs = (torch.cat(p, 2).repeat_interleave(heads // kv, 1) for p in ((pk, ks), (pv, vs)))
+                    s = 50 * torch.tanh(qs @ ks.transpose(2, 3) / head ** 0.5 / 50)
+                    s[..., cached:] += mask
+                    x = x + norm(F.linear((s.softmax(-1) @ vs).transpose(1, 2).reshape(batch, tokens, heads * head), o))
+                    n = norm(x)
+                    x = x + norm(F.linear(F.gelu(F.linear(n, gate), approximate='tanh') * F.linear(n, up), down))
+                return 30 * torch.tanh(F.linear(norm(x[:, -1]), wte) / 30)
+        """;
+
     private readonly Process _process;
 
     private Python(Process process) => _process = process;
@@ -103,6 +166,14 @@ internal sealed class Python : IDisposable
 
     /// <summary>One update of a JumpReLU SAE in eager libtorch, or null.</summary>
     public static Python? TorchSaeTraining(int threads, int batch, int d, int features, int l0) => Start(TorchSae, threads, batch, d, features, l0);
+
+    /// <summary>A pass of GPT-2 in eager libtorch, or null.</summary>
+    public static Python? TorchOfGpt2(int threads, int batch, int tokens, int cached, ModelConfig c) =>
+        Start(TorchGpt2, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary);
+
+    /// <summary>A pass of Gemma 2 in eager libtorch, or null.</summary>
+    public static Python? TorchOfGemma2(int threads, int batch, int tokens, int cached, ModelConfig c) =>
+        Start(TorchGemma2, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary, c.KeyValueHeads, c.HeadWidth, c.MlpWidth);
 
     /// <summary>Does the work once: its seconds.</summary>
     public double Seconds()
