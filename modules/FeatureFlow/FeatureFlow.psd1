@@ -16,9 +16,11 @@
         'Export-FlowGraph'
         'Find-FeaturePredecessor'
         'Find-FeatureSuccessor'
+        'Get-Activation'
         'Get-FlowEngine'
         'Get-Sae'
         'Get-SaeFeature'
+        'Invoke-Generation'
         'New-FlowGraph'
     )
     FunctionsToExport    = @()

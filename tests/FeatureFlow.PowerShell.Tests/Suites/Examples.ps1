@@ -1,6 +1,6 @@
 # The examples of the pages and of examples/, run as they stand.
 
-Copy-Item -Recurse $Stories (New-Item -ItemType Directory examples)
+Copy-Item -Recurse $Stories, (Join-Path $Root examples storyworld) (New-Item -ItemType Directory examples)
 New-Item -ItemType Directory my-pack | Out-Null
 Copy-Item -Recurse (Join-Path $Stories saes) my-pack
 "version: 1`nname: my-pack`nsaes:`n  - site: res`n    path: saes/res/layer_{layer}/*/*/params.npz`ndescriptions:`n  - path: said.csv`n    site: res`n    layer: 4" | Set-Content my-pack/pack.yaml
@@ -21,9 +21,11 @@ Test 'Clear-FlowEngine' { Invoke-Examples Clear-FlowEngine }
 Test 'Export-FlowGraph' { Invoke-Examples Export-FlowGraph }
 Test 'Find-FeaturePredecessor' { Invoke-Examples Find-FeaturePredecessor }
 Test 'Find-FeatureSuccessor' { Invoke-Examples Find-FeatureSuccessor }
+Test 'Get-Activation' { Invoke-Examples Get-Activation }
 Test 'Get-FlowEngine' { Invoke-Examples Get-FlowEngine }
 Test 'Get-Sae' { Invoke-Examples Get-Sae }
 Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
+Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
 
 Test 'examples/pipeline.ps1' {
