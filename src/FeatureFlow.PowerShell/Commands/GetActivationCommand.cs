@@ -59,7 +59,7 @@ public sealed class GetActivationCommand : ModelCmdlet
             for (var t = 0; t < ids.Length; t++)
             {
                 var token = named ? model.Tokenizer.Piece(ids[t]) : "";
-                foreach (var (at, x_TD) in capture.Captured.OrderBy(c => c.Key)) yield return new SiteActivation(folder, t, ids[t], token, at.Layer, at.Site, x_TD.Rows(t, 1).AsSpan<float>().ToArray());
+                foreach (var (at, x_TD) in capture.Captured.OrderBy(c => c.Key)) yield return new SiteActivation(folder, t, ids[t], token, at.Layer, at.Site.Name(), x_TD.Rows(t, 1).AsSpan<float>().ToArray());
             }
         }
     }
@@ -71,9 +71,9 @@ public sealed class GetActivationCommand : ModelCmdlet
 /// <param name="Id">The token.</param>
 /// <param name="Token">Its text; empty for a model without tokenizer.</param>
 /// <param name="Layer">Layer, from 0.</param>
-/// <param name="Site">Site.</param>
+/// <param name="Site">Its name.</param>
 /// <param name="Values">[d] float32.</param>
-public sealed record SiteActivation(string Model, int Position, int Id, string Token, int Layer, Site Site, float[] Values)
+public sealed record SiteActivation(string Model, int Position, int Id, string Token, int Layer, string Site, float[] Values)
 {
     /// <summary>L2 norm.</summary>
     public double Norm => Math.Sqrt(Values.Sum(v => (double)v * v));
