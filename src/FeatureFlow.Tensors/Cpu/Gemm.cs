@@ -40,7 +40,7 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
     public void Multiply(Operand a, Operand b, float* c, long stride, float* scale, float* bias, bool accumulate, CancellationToken cancel)
     {
         int m = a.Rows, n = b.Columns, k = a.Columns;
-        if (m <= FewRows && b.ColumnsAreDense)
+        if (m <= FewRows)
         {
             MultiplyFew(a, b, c, stride, scale, bias, accumulate, cancel);
             return;
@@ -82,30 +82,32 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
         }
     }
 
-    // Few rows against a matrix with dense columns (weights as transformers store them): every thread packs a strip of B for itself, where it stays in
-    // the second-level cache, and multiplies all rows with it, so that B is read once and nobody waits
+    // Few rows: every thread packs some strips of B for itself, where they stay in the second-level cache, and multiplies all rows with them, so that B is read
+    // once and nobody waits. Strips of a B with dense rows are packed several together: reading single cache lines pages apart is slow
     private void MultiplyFew(Operand a, Operand b, float* c, long stride, float* scale, float* bias, bool accumulate, CancellationToken cancel)
     {
         int m = a.Rows, n = b.Columns, k = a.Columns;
         var bT = b.Transpose();
         var (depth, slabs) = Slabs(k);
-        int mr = Kernel.Rows, nr = Kernel.Columns, padded = RoundUp(m, mr);
+        int mr = Kernel.Rows, nr = Kernel.Columns, padded = RoundUp(m, mr), step = 8 * mr;
         using var packedA = scratch.Rent(padded * (long)depth * slabs);
         var pa = packedA.Floats;
-        for (var slab = 0; slab < slabs; slab++)
+        var pieces = (m + step - 1) / step;
+        workers.Run(pieces * slabs, cancel, piece =>
         {
-            var k0 = slab * depth;
-            Packing.Pack(a, 0, m, k0, Math.Max(0, Math.Min(depth, k - k0)), mr, pa + (long)slab * padded * depth);
-        }
+            int slab = piece / pieces, i = piece % pieces * step, k0 = slab * depth;
+            var kc = Math.Max(0, Math.Min(depth, k - k0));
+            Packing.Pack(a, i, Math.Min(step, m - i), k0, kc, mr, pa + (long)slab * padded * depth + (long)i * kc);
+        });
 
-        var strips = (n + nr - 1) / nr;
-        var together = Math.Clamp(strips / (8 * workers.Threads), 1, 4);
-        workers.Run((strips + together - 1) / together, cancel, piece =>
+        var wide = (b.ColumnsAreDense ? 1 : 4) * nr;
+        var together = Math.Clamp(n / wide / (8 * workers.Threads), 1, b.ColumnsAreDense ? 4 : 1) * wide;
+        workers.Run((n + together - 1) / together, cancel, piece =>
         {
-            using var packedB = scratch.Rent((long)nr * depth);
-            for (var strip = piece * together; strip < Math.Min(strips, (piece + 1) * together); strip++)
+            using var packedB = scratch.Rent((long)wide * depth);
+            for (var j0 = piece * together; j0 < Math.Min(n, (piece + 1) * together); j0 += wide)
             {
-                int j0 = strip * nr, columns = Math.Min(nr, n - j0);
+                var columns = Math.Min(wide, n - j0);
                 for (var slab = 0; slab < slabs; slab++)
                 {
                     var k0 = slab * depth;

@@ -73,7 +73,7 @@ internal static unsafe class Streaming
         where TLoad : struct, ILoad
     {
         var j = 0;
-        for (; j + 16 <= n; j += 16, row += 16 * TLoad.Size)
+        for (; j + 32 <= n; j += 32, row += 32 * TLoad.Size)
         {
             var b0 = TLoad.Sixteen(row);
             var b1 = TLoad.Sixteen(row + step);
@@ -83,20 +83,47 @@ internal static unsafe class Streaming
             var b5 = TLoad.Sixteen(row + 5 * step);
             var b6 = TLoad.Sixteen(row + 6 * step);
             var b7 = TLoad.Sixteen(row + 7 * step);
+            var next = row + 16 * TLoad.Size;
+            var d0 = TLoad.Sixteen(next);
+            var d1 = TLoad.Sixteen(next + step);
+            var d2 = TLoad.Sixteen(next + 2 * step);
+            var d3 = TLoad.Sixteen(next + 3 * step);
+            var d4 = TLoad.Sixteen(next + 4 * step);
+            var d5 = TLoad.Sixteen(next + 5 * step);
+            var d6 = TLoad.Sixteen(next + 6 * step);
+            var d7 = TLoad.Sixteen(next + 7 * step);
             var c = target + j;
             var x = a;
             for (var i = 0; i < m; i++, c += stride, x += k)
             {
-                var sum = Vector512.Load(c);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[0]), b0, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[1]), b1, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[2]), b2, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[3]), b3, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[4]), b4, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[5]), b5, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[6]), b6, sum);
-                sum = Vector512.MultiplyAddEstimate(Vector512.Create(x[7]), b7, sum);
-                sum.Store(c);
+                var low = Vector512.Load(c);
+                var high = Vector512.Load(c + 16);
+                var f = Vector512.Create(x[0]);
+                low = Vector512.MultiplyAddEstimate(f, b0, low);
+                high = Vector512.MultiplyAddEstimate(f, d0, high);
+                f = Vector512.Create(x[1]);
+                low = Vector512.MultiplyAddEstimate(f, b1, low);
+                high = Vector512.MultiplyAddEstimate(f, d1, high);
+                f = Vector512.Create(x[2]);
+                low = Vector512.MultiplyAddEstimate(f, b2, low);
+                high = Vector512.MultiplyAddEstimate(f, d2, high);
+                f = Vector512.Create(x[3]);
+                low = Vector512.MultiplyAddEstimate(f, b3, low);
+                high = Vector512.MultiplyAddEstimate(f, d3, high);
+                f = Vector512.Create(x[4]);
+                low = Vector512.MultiplyAddEstimate(f, b4, low);
+                high = Vector512.MultiplyAddEstimate(f, d4, high);
+                f = Vector512.Create(x[5]);
+                low = Vector512.MultiplyAddEstimate(f, b5, low);
+                high = Vector512.MultiplyAddEstimate(f, d5, high);
+                f = Vector512.Create(x[6]);
+                low = Vector512.MultiplyAddEstimate(f, b6, low);
+                high = Vector512.MultiplyAddEstimate(f, d6, high);
+                f = Vector512.Create(x[7]);
+                low = Vector512.MultiplyAddEstimate(f, b7, low);
+                high = Vector512.MultiplyAddEstimate(f, d7, high);
+                low.Store(c);
+                high.Store(c + 16);
             }
         }
 
