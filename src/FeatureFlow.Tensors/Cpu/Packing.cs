@@ -80,7 +80,7 @@ internal static unsafe class Packing
         if (whole < k) FromAnywhere<TLoad>(source + (long)whole * TLoad.Size, rowStep, TLoad.Size, 0, width, k - whole, width, target + (long)whole * width);
     }
 
-    // sixteen k of four rows: number j of the results holds in its quarter q the four rows at k = 4q + j
+    // sixteen k of four rows; the rows' next cache lines are asked for
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Four<TLoad>(byte* p, long rowStep, int ahead, out Vector512<float> r0, out Vector512<float> r1, out Vector512<float> r2, out Vector512<float> r3)
         where TLoad : struct, ILoad
@@ -93,28 +93,17 @@ internal static unsafe class Packing
         Sse.Prefetch0(p + rowStep + ahead * TLoad.Size);
         Sse.Prefetch0(p + 2 * rowStep + ahead * TLoad.Size);
         Sse.Prefetch0(p + 3 * rowStep + ahead * TLoad.Size);
-        var ab = Avx512F.UnpackLow(a, b).AsDouble();
-        var cd = Avx512F.UnpackLow(c, d).AsDouble();
-        var abHigh = Avx512F.UnpackHigh(a, b).AsDouble();
-        var cdHigh = Avx512F.UnpackHigh(c, d).AsDouble();
-        r0 = Avx512F.UnpackLow(ab, cd).AsSingle();
-        r1 = Avx512F.UnpackHigh(ab, cd).AsSingle();
-        r2 = Avx512F.UnpackLow(abHigh, cdHigh).AsSingle();
-        r3 = Avx512F.UnpackHigh(abHigh, cdHigh).AsSingle();
+        Transpose16.FourRows(a, b, c, d, out r0, out r1, out r2, out r3);
     }
 
-    // the quarters of four times four rows, put together and stored four k apart
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Quarters(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* t, int width)
     {
-        var ab = Avx512F.Shuffle4x128(a, b, 0b01_00_01_00);
-        var abHigh = Avx512F.Shuffle4x128(a, b, 0b11_10_11_10);
-        var cd = Avx512F.Shuffle4x128(c, d, 0b01_00_01_00);
-        var cdHigh = Avx512F.Shuffle4x128(c, d, 0b11_10_11_10);
-        Avx512F.Shuffle4x128(ab, cd, 0b10_00_10_00).Store(t);
-        Avx512F.Shuffle4x128(ab, cd, 0b11_01_11_01).Store(t + 4 * width);
-        Avx512F.Shuffle4x128(abHigh, cdHigh, 0b10_00_10_00).Store(t + 8 * width);
-        Avx512F.Shuffle4x128(abHigh, cdHigh, 0b11_01_11_01).Store(t + 12 * width);
+        Transpose16.Quarters(a, b, c, d, out var q0, out var q1, out var q2, out var q3);
+        q0.Store(t);
+        q1.Store(t + 4 * width);
+        q2.Store(t + 8 * width);
+        q3.Store(t + 12 * width);
     }
 
     // k runs along memory: transpose blocks of 4 × 4 in registers

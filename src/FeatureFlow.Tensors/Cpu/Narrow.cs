@@ -1,0 +1,203 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace FeatureFlow.Tensors.Cpu;
+
+/// <summary>
+/// One to four rows times weights stored [out, in]: sixteen of their rows are read side by side, turned in registers and used at once, so that memory is the limit. Every
+/// element is summed as <see cref="Gemm"/> sums it: one chain over k within a slab, then slab after slab.
+/// </summary>
+internal static unsafe class Narrow
+{
+    private const int MaxRows = 4;
+    private const int Ahead = 512; // bytes of every row asked for in advance
+
+    /// <summary>Columns of b that one piece of work takes.</summary>
+    public const int Piece = 64;
+
+    /// <summary>True where it is the fastest way.</summary>
+    public static bool Suits(int m, in Operand b) => m <= MaxRows && Avx512F.IsSupported && b.ColumnsAreDense && b.Columns >= 16;
+
+    /// <summary>c[m, columns] = a·b for some columns of b; a is dense float32 [m, k].</summary>
+    public static void Product(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+    {
+        switch (b.Type)
+        {
+            case DType.F32: Product<LoadF32>(a, m, k, b, column, columns, c, stride, accumulate); break;
+            case DType.BF16: Product<LoadBF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
+            default: Product<LoadF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
+        }
+    }
+
+    private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+        where TLoad : struct, ILoad
+    {
+        var sums = stackalloc float[MaxRows * 16];
+        var (depth, slabs) = Gemm.Slabs(k);
+        for (var j = 0; j < columns; j += 16)
+        {
+            // the last sixteen may overlap those before: they are computed again and left out
+            var first = Math.Min(column + j, b.Columns - 16);
+            var skip = column + j - first;
+            var live = Math.Min(16 - skip, columns - j);
+            for (var slab = 0; slab < slabs; slab++)
+            {
+                var k0 = slab * depth;
+                Sixteen<TLoad>(a + k0, m, k, b.At(k0, first), b.ColumnStep, Math.Max(0, Math.Min(depth, k - k0)), sums);
+                for (var i = 0; i < m; i++)
+                {
+                    float* from = sums + i * 16 + skip, to = c + i * stride + column + j;
+                    for (var x = 0; x < live; x++) to[x] = slab > 0 || accumulate ? from[x] + to[x] : from[x];
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sixteen<TLoad>(float* a, int m, long stride, byte* w, long step, int k, float* sums)
+        where TLoad : struct, ILoad
+    {
+        Vector512<float> s0 = Vector512<float>.Zero, s1 = s0, s2 = s0, s3 = s0;
+        float* a1 = m > 1 ? a + stride : a, a2 = m > 2 ? a + 2 * stride : a, a3 = m > 3 ? a + 3 * stride : a;
+        var p = 0;
+        if (typeof(TLoad) == typeof(LoadBF16))
+        {
+            // two neighbours in one lane: turned together, parted by a shift and a mask
+            for (; p + 32 <= k; p += 32, w += 64)
+            {
+                Quad<LoadF32>(w, step, out var r0, out var r1, out var r2, out var r3);
+                Quad<LoadF32>(w + 4 * step, step, out var t0, out var t1, out var t2, out var t3);
+                Quad<LoadF32>(w + 8 * step, step, out var u0, out var u1, out var u2, out var u3);
+                Quad<LoadF32>(w + 12 * step, step, out var v0, out var v1, out var v2, out var v3);
+                Transpose16.Quarters(r0, t0, u0, v0, out r0, out t0, out u0, out v0);
+                Transpose16.Quarters(r1, t1, u1, v1, out r1, out t1, out u1, out v1);
+                Transpose16.Quarters(r2, t2, u2, v2, out r2, out t2, out u2, out v2);
+                Transpose16.Quarters(r3, t3, u3, v3, out r3, out t3, out u3, out v3);
+                if (m == 1)
+                {
+                    Pairs(r0, r1, r2, r3, a + p, ref s0);
+                    Pairs(t0, t1, t2, t3, a + p + 8, ref s0);
+                    Pairs(u0, u1, u2, u3, a + p + 16, ref s0);
+                    Pairs(v0, v1, v2, v3, a + p + 24, ref s0);
+                    continue;
+                }
+
+                Pairs(r0, r1, r2, r3, a + p, a1 + p, a2 + p, a3 + p, ref s0, ref s1, ref s2, ref s3);
+                Pairs(t0, t1, t2, t3, a + p + 8, a1 + p + 8, a2 + p + 8, a3 + p + 8, ref s0, ref s1, ref s2, ref s3);
+                Pairs(u0, u1, u2, u3, a + p + 16, a1 + p + 16, a2 + p + 16, a3 + p + 16, ref s0, ref s1, ref s2, ref s3);
+                Pairs(v0, v1, v2, v3, a + p + 24, a1 + p + 24, a2 + p + 24, a3 + p + 24, ref s0, ref s1, ref s2, ref s3);
+            }
+        }
+
+        for (; p + 16 <= k; p += 16, w += 16 * TLoad.Size)
+        {
+            Quad<TLoad>(w, step, out var r0, out var r1, out var r2, out var r3);
+            Quad<TLoad>(w + 4 * step, step, out var t0, out var t1, out var t2, out var t3);
+            Quad<TLoad>(w + 8 * step, step, out var u0, out var u1, out var u2, out var u3);
+            Quad<TLoad>(w + 12 * step, step, out var v0, out var v1, out var v2, out var v3);
+            Transpose16.Quarters(r0, t0, u0, v0, out r0, out t0, out u0, out v0);
+            Transpose16.Quarters(r1, t1, u1, v1, out r1, out t1, out u1, out v1);
+            Transpose16.Quarters(r2, t2, u2, v2, out r2, out t2, out u2, out v2);
+            Transpose16.Quarters(r3, t3, u3, v3, out r3, out t3, out u3, out v3);
+            if (m == 1)
+            {
+                Singles(r0, r1, r2, r3, a + p, ref s0);
+                Singles(t0, t1, t2, t3, a + p + 4, ref s0);
+                Singles(u0, u1, u2, u3, a + p + 8, ref s0);
+                Singles(v0, v1, v2, v3, a + p + 12, ref s0);
+                continue;
+            }
+
+            Singles(r0, r1, r2, r3, a + p, a1 + p, a2 + p, a3 + p, ref s0, ref s1, ref s2, ref s3);
+            Singles(t0, t1, t2, t3, a + p + 4, a1 + p + 4, a2 + p + 4, a3 + p + 4, ref s0, ref s1, ref s2, ref s3);
+            Singles(u0, u1, u2, u3, a + p + 8, a1 + p + 8, a2 + p + 8, a3 + p + 8, ref s0, ref s1, ref s2, ref s3);
+            Singles(v0, v1, v2, v3, a + p + 12, a1 + p + 12, a2 + p + 12, a3 + p + 12, ref s0, ref s1, ref s2, ref s3);
+        }
+
+        for (; p < k; p++, w += TLoad.Size)
+        {
+            var column = Vector512<float>.Zero;
+            for (var r = 0; r < 16; r++) column = column.WithElement(r, TLoad.One(w + r * step));
+            Single(column, a + p, a1 + p, a2 + p, a3 + p, 0, ref s0, ref s1, ref s2, ref s3);
+        }
+
+        s0.Store(sums);
+        if (m > 1) s1.Store(sums + 16);
+        if (m > 2) s2.Store(sums + 32);
+        if (m > 3) s3.Store(sums + 48);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Quad<TLoad>(byte* w, long step, out Vector512<float> r0, out Vector512<float> r1, out Vector512<float> r2, out Vector512<float> r3)
+        where TLoad : struct, ILoad
+    {
+        Sse.Prefetch0(w + Ahead);
+        Sse.Prefetch0(w + step + Ahead);
+        Sse.Prefetch0(w + 2 * step + Ahead);
+        Sse.Prefetch0(w + 3 * step + Ahead);
+        Transpose16.FourRows(TLoad.Sixteen(w), TLoad.Sixteen(w + step), TLoad.Sixteen(w + 2 * step), TLoad.Sixteen(w + 3 * step), out r0, out r1, out r2, out r3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Even(Vector512<float> pair) => (pair.AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Odd(Vector512<float> pair) => (pair.AsUInt32() & Vector512.Create(0xffff0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pairs(Vector512<float> x, Vector512<float> y, Vector512<float> z, Vector512<float> t, float* a, ref Vector512<float> s)
+    {
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[0]), Even(x), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[1]), Odd(x), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[2]), Even(y), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[3]), Odd(y), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[4]), Even(z), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[5]), Odd(z), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[6]), Even(t), s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[7]), Odd(t), s);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Singles(Vector512<float> x, Vector512<float> y, Vector512<float> z, Vector512<float> t, float* a, ref Vector512<float> s)
+    {
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[0]), x, s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[1]), y, s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[2]), z, s);
+        s = Avx512F.FusedMultiplyAdd(Vector512.Create(a[3]), t, s);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pairs(
+        Vector512<float> x, Vector512<float> y, Vector512<float> z, Vector512<float> t, float* a0, float* a1, float* a2, float* a3, ref Vector512<float> s0, ref Vector512<float> s1, ref Vector512<float> s2, ref Vector512<float> s3)
+    {
+        Single(Even(x), a0, a1, a2, a3, 0, ref s0, ref s1, ref s2, ref s3);
+        Single(Odd(x), a0, a1, a2, a3, 1, ref s0, ref s1, ref s2, ref s3);
+        Single(Even(y), a0, a1, a2, a3, 2, ref s0, ref s1, ref s2, ref s3);
+        Single(Odd(y), a0, a1, a2, a3, 3, ref s0, ref s1, ref s2, ref s3);
+        Single(Even(z), a0, a1, a2, a3, 4, ref s0, ref s1, ref s2, ref s3);
+        Single(Odd(z), a0, a1, a2, a3, 5, ref s0, ref s1, ref s2, ref s3);
+        Single(Even(t), a0, a1, a2, a3, 6, ref s0, ref s1, ref s2, ref s3);
+        Single(Odd(t), a0, a1, a2, a3, 7, ref s0, ref s1, ref s2, ref s3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Singles(
+        Vector512<float> x, Vector512<float> y, Vector512<float> z, Vector512<float> t, float* a0, float* a1, float* a2, float* a3, ref Vector512<float> s0, ref Vector512<float> s1, ref Vector512<float> s2, ref Vector512<float> s3)
+    {
+        Single(x, a0, a1, a2, a3, 0, ref s0, ref s1, ref s2, ref s3);
+        Single(y, a0, a1, a2, a3, 1, ref s0, ref s1, ref s2, ref s3);
+        Single(z, a0, a1, a2, a3, 2, ref s0, ref s1, ref s2, ref s3);
+        Single(t, a0, a1, a2, a3, 3, ref s0, ref s1, ref s2, ref s3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Single(
+        Vector512<float> x, float* a0, float* a1, float* a2, float* a3, int at, ref Vector512<float> s0, ref Vector512<float> s1, ref Vector512<float> s2, ref Vector512<float> s3)
+    {
+        s0 = Avx512F.FusedMultiplyAdd(Vector512.Create(a0[at]), x, s0);
+        s1 = Avx512F.FusedMultiplyAdd(Vector512.Create(a1[at]), x, s1);
+        s2 = Avx512F.FusedMultiplyAdd(Vector512.Create(a2[at]), x, s2);
+        s3 = Avx512F.FusedMultiplyAdd(Vector512.Create(a3[at]), x, s3);
+    }
+}
