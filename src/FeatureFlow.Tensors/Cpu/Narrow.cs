@@ -5,12 +5,14 @@ using System.Runtime.Intrinsics.X86;
 namespace FeatureFlow.Tensors.Cpu;
 
 /// <summary>
-/// One to four rows times weights stored [out, in]: sixteen of their rows are read side by side, turned in registers and used at once, so that memory is the limit. Every
+/// One to eight rows times weights stored [out, in]: sixteen of their rows are read side by side, turned in registers and used at once, so that memory is the limit (more
+/// than four rows go over them twice, the second time in the first-level cache). Every
 /// element is summed as <see cref="Gemm"/> sums it: one chain over k within a slab, then slab after slab.
 /// </summary>
 internal static unsafe class Narrow
 {
-    private const int MaxRows = 4;
+    private const int MaxRows = 8;
+    private const int RowsAtOnce = 4;
     private const int Ahead = 512; // bytes of every row asked for in advance
 
     /// <summary>Columns of b that one piece of work takes.</summary>
@@ -33,7 +35,7 @@ internal static unsafe class Narrow
     private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {
-        var sums = stackalloc float[MaxRows * 16];
+        var sums = stackalloc float[RowsAtOnce * 16];
         var (depth, slabs) = Gemm.Slabs(k);
         for (var j = 0; j < columns; j += 16)
         {
@@ -44,11 +46,15 @@ internal static unsafe class Narrow
             for (var slab = 0; slab < slabs; slab++)
             {
                 var k0 = slab * depth;
-                Sixteen<TLoad>(a + k0, m, k, b.At(k0, first), b.ColumnStep, Math.Max(0, Math.Min(depth, k - k0)), sums);
-                for (var i = 0; i < m; i++)
+                for (var i0 = 0; i0 < m; i0 += RowsAtOnce)
                 {
-                    float* from = sums + i * 16 + skip, to = c + i * stride + column + j;
-                    for (var x = 0; x < live; x++) to[x] = slab > 0 || accumulate ? from[x] + to[x] : from[x];
+                    var rows = Math.Min(RowsAtOnce, m - i0);
+                    Sixteen<TLoad>(a + (long)i0 * k + k0, rows, k, b.At(k0, first), b.ColumnStep, Math.Max(0, Math.Min(depth, k - k0)), sums);
+                    for (var i = 0; i < rows; i++)
+                    {
+                        float* from = sums + i * 16 + skip, to = c + (i0 + i) * stride + column + j;
+                        for (var x = 0; x < live; x++) to[x] = slab > 0 || accumulate ? from[x] + to[x] : from[x];
+                    }
                 }
             }
         }

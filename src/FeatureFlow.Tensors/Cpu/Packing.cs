@@ -61,7 +61,26 @@ internal static unsafe class Packing
             var end = Math.Min(whole, k0 + stretch);
             for (var r = 0; r < width; r += 16)
             {
-                for (var i = k0; i < end; i += 16)
+                var i = k0;
+                if (typeof(TLoad) == typeof(LoadBF16))
+                {
+                    // two neighbours in one lane: turned together, then parted
+                    for (; i + 32 <= end; i += 32)
+                    {
+                        var p = source + r * rowStep + (long)i * LoadBF16.Size;
+                        Four<LoadF32>(p, rowStep, stretch / 2, out var a0, out var a1, out var a2, out var a3);
+                        Four<LoadF32>(p + 4 * rowStep, rowStep, stretch / 2, out var b0, out var b1, out var b2, out var b3);
+                        Four<LoadF32>(p + 8 * rowStep, rowStep, stretch / 2, out var c0, out var c1, out var c2, out var c3);
+                        Four<LoadF32>(p + 12 * rowStep, rowStep, stretch / 2, out var d0, out var d1, out var d2, out var d3);
+                        var t = target + (long)i * width + r;
+                        Pairs(a0, b0, c0, d0, t, width);
+                        Pairs(a1, b1, c1, d1, t + 2 * width, width);
+                        Pairs(a2, b2, c2, d2, t + 4 * width, width);
+                        Pairs(a3, b3, c3, d3, t + 6 * width, width);
+                    }
+                }
+
+                for (; i < end; i += 16)
                 {
                     var p = source + r * rowStep + (long)i * TLoad.Size;
                     Four<TLoad>(p, rowStep, stretch, out var a0, out var a1, out var a2, out var a3);
@@ -104,6 +123,23 @@ internal static unsafe class Packing
         q1.Store(t + 4 * width);
         q2.Store(t + 8 * width);
         q3.Store(t + 12 * width);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pairs(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* t, int width)
+    {
+        Transpose16.Quarters(a, b, c, d, out var q0, out var q1, out var q2, out var q3);
+        Two(q0, t, width);
+        Two(q1, t + 8 * width, width);
+        Two(q2, t + 16 * width, width);
+        Two(q3, t + 24 * width, width);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static void Two(Vector512<float> pair, float* t, int width)
+        {
+            (pair.AsUInt32() << 16).AsSingle().Store(t);
+            (pair.AsUInt32() & Vector512.Create(0xffff0000u)).AsSingle().Store(t + width);
+        }
     }
 
     // k runs along memory: transpose blocks of 4 × 4 in registers
