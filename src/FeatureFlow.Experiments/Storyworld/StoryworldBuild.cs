@@ -9,7 +9,8 @@ using FeatureFlow.Tensors;
 namespace FeatureFlow.Experiments.Storyworld;
 
 /// <summary>
-/// Makes the Storyworld model from nothing: vocabulary from stories, weights from training on more of them, checkpoint written as a Hugging Face folder. The same
+/// Makes the Storyworld model and its SAEs from nothing: vocabulary from stories, weights from training on more of them, checkpoint written as a Hugging Face folder, SAEs
+/// at every site written as a pack. The same
 /// bits again on the same machine; a run that was stopped goes on from its last checkpoint to the same bits.
 /// </summary>
 public static class StoryworldBuild
@@ -18,11 +19,14 @@ public static class StoryworldBuild
 
     private const ulong HeldOut = 0x48454C44; // the seed of held-out stories, beside the plan's
     private const int RowsPerStep = 8;
+    private const double ModelShare = 0.5; // of the time that it all takes
     private const string CheckpointName = "checkpoint.safetensors";
     private const string LogName = "training.csv";
     private const string LogHeader = "step,loss,rate,gradient_norm,tokens";
 
-    /// <summary>Builds into <paramref name="folder"/>: model/ (checkpoint and tokenizer), training/ (log, and the checkpoint to go on from), model/metrics.json.</summary>
+    /// <summary>
+    /// Builds into <paramref name="folder"/>: model/ (checkpoint, tokenizer, metrics.json), training/ (log, and the checkpoint to go on from), saes/, pack.yaml and metrics.csv.
+    /// </summary>
     /// <exception cref="FeatureFlowException">FF2401: the folder holds the checkpoint of another plan; FF2030: cannot be written.</exception>
     public static StoryworldReport Run(string folder, StoryworldPlan plan, ITensorEngine engine, IProgress<FlowProgress>? progress = null, CancellationToken cancel = default)
     {
@@ -49,7 +53,7 @@ public static class StoryworldBuild
 
             var step = trainer.Advance();
             log.Add(step);
-            progress?.Report(new FlowProgress(string.Create(CultureInfo.InvariantCulture, $"step {step.Step} of {plan.Steps}, loss {log.Recent:0.000}"), step.Step / (double)plan.Steps));
+            progress?.Report(new FlowProgress(string.Create(CultureInfo.InvariantCulture, $"step {step.Step} of {plan.Steps}, loss {log.Recent:0.000}"), ModelShare * step.Step / plan.Steps));
             if (trainer.Step % plan.CheckpointEvery != 0 && trainer.Step != plan.LastStep) continue;
             log.Flush();
             trainer.Save(checkpoint);
@@ -58,6 +62,7 @@ public static class StoryworldBuild
         trainer.Export(model, TrainedBpe.Bos, TrainedBpe.Eos);
         var report = Measure(trainer, plan, bpe, log.Tokens);
         AtomicFile.WriteText(Path.Combine(model, "metrics.json"), JsonSerializer.Serialize(report, Json) + "\n");
+        if (plan.LastStep == plan.Steps) StoryworldSaes.Train(folder, plan, progress is null ? null : new Part(progress, ModelShare), cancel);
         return report;
     }
 
@@ -92,6 +97,12 @@ public static class StoryworldBuild
         var (nats, length, stories) = rows.Entropy(0, count, plan.Shape.Context);
         var loss = trainer.Evaluate(rows, 0, count);
         return new StoryworldReport(trainer.Step, tokens, stories, loss, nats / length, loss * length, nats);
+    }
+
+    // the rest of the way
+    private sealed class Part(IProgress<FlowProgress> whole, double from) : IProgress<FlowProgress>
+    {
+        public void Report(FlowProgress value) => whole.Report(new FlowProgress("SAEs: " + value.Stage, from + ((1 - from) * value.Done)));
     }
 
     /// <summary>One line for each step; lines after the checkpoint that a run goes on from are forgotten.</summary>

@@ -13,6 +13,8 @@ public sealed record StoryworldPlan
         Shape = new LlamaShape(Layers: 2, Width: 64, Heads: 2, Inner: 96, Vocabulary: 512, Context: 256),
         Steps = 8,
         CheckpointEvery = 3,
+        SaeFeatures = 96,
+        SaeSteps = 8,
     };
 
     /// <summary>Of stories and of first weights.</summary>
@@ -35,6 +37,15 @@ public sealed record StoryworldPlan
 
     /// <summary>Steps between checkpoints.</summary>
     public int CheckpointEvery { get; init; } = 100;
+
+    /// <summary>Features of each SAE.</summary>
+    public int SaeFeatures { get; init; } = 1024;
+
+    /// <summary>Active features of a token that the penalty is steered towards.</summary>
+    public double SaeL0 { get; init; } = 16;
+
+    /// <summary>Updates of 2,048 tokens of the SAEs.</summary>
+    public int SaeSteps { get; init; } = 1500;
 
     internal int LastStep => Math.Min(Steps, Until ?? Steps);
 }

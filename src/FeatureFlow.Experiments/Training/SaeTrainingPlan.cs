@@ -63,23 +63,28 @@ internal sealed record SaeTrainingPlan(
         }
 
         SaeTrainingResult.Columns.Write(outputs.Add("metrics.csv"), saes);
-        AtomicFile.WriteText(outputs.Add(PackFile.FileName), PackText(name, saes));
+        var pack = outputs.Add(PackFile.FileName);
+        AtomicFile.WriteText(pack, PackText(name, ModelFrom(Path.GetDirectoryName(pack)!, saes[0].Model), saes));
     }
 
     /// <summary>Names an SAE of the run: res-3-jumprelu-512-l14.</summary>
     public static string Unit(SaeRecipe recipe) => string.Create(CultureInfo.InvariantCulture, $"{recipe.Address.Site.Name()}-{recipe.Address.Layer}-{SaeTrainingKinds.Name(recipe.Kind)}-{recipe.FeatureCount}-") + (recipe.TargetL0 is { } l0 ? string.Create(CultureInfo.InvariantCulture, $"l{l0}") : string.Create(CultureInfo.InvariantCulture, $"p{recipe.Penalty}"));
 
     // the first SAE of each place: a pack holds one
-    private static string PackText(string name, List<SaeTrainingResult> saes)
+    private static string PackText(string name, string model, List<SaeTrainingResult> saes)
     {
         var text = new System.Text.StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"# SAEs trained by the experiment {name}; metrics.csv says how good they are.\nversion: 1\nname: {ResolvedYaml.Scalar(name)}\n");
-        text.Append(CultureInfo.InvariantCulture, $"model: {ResolvedYaml.Scalar(saes[0].Model)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"model: {ResolvedYaml.Scalar(model)}\n");
         text.Append("saes:\n");
         foreach (var sae in saes.DistinctBy(s => (s.Layer, s.Site)))
             text.Append(CultureInfo.InvariantCulture, $"  - {{site: {sae.Site}, path: {ResolvedYaml.Scalar(sae.Files[0].EndsWith(".npz", StringComparison.Ordinal) ? sae.Files[0] : Path.GetDirectoryName(sae.Files[0])!.Replace('\\', '/'))}, layers: {sae.Layer}}}\n");
         return text.ToString();
     }
+
+    // a model that lies below the pack is named from there, so that both can be moved together
+    private static string ModelFrom(string folder, string model) =>
+        Directory.Exists(model) && SafePath.IsInside(folder, model) ? Path.GetRelativePath(folder, model).Replace('\\', '/') : model;
 
     private static Dictionary<string, object?> Of(SaeRecipe r)
     {
