@@ -51,6 +51,9 @@ public sealed class OpenedPack
     /// <summary>Where matches come from: the flow index as far as it goes, decoders for the rest.</summary>
     internal IMatchSource Matches { get; }
 
+    /// <summary>The same pack with other descriptions: those that were found, not read.</summary>
+    public OpenedPack With(FeatureDescriptions descriptions) => new(Engine, Pack, descriptions, Stamps, Identity);
+
     /// <summary>
     /// SHA-256 over layer, site and content of every SAE: equal for copies of a pack, wherever they lie. Reads headers and samples of large
     /// files, small ones whole.

@@ -3,47 +3,59 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using FeatureFlow.Experiments;
+using FeatureFlow.Experiments.Storyworld;
 using FeatureFlow.Flow;
+using FeatureFlow.Models;
+using FeatureFlow.Models.Texts;
 using FeatureFlow.Saes;
 
 namespace FeatureFlow.Tools.Commands;
 
-/// <summary><c>featureflow demo</c>: the main job on the pack that ships with the tool.</summary>
+/// <summary><c>featureflow demo</c>: the main job on the model and the SAEs that ship with the tool.</summary>
 internal sealed class DemoCommand : ToolCommand
 {
+    private const int Stories = 96;
+    private const ulong StorySeed = 0x44454D4F; // stories that neither the model nor its SAEs have seen
+
     private readonly Option<string> _out = new("--out", "-o") { Description = "Folder to write to.", HelpName = "DIR", DefaultValueFactory = _ => "featureflow-demo" };
+    private readonly Option<string> _theme = new("--theme") { Description = "Theme of the stories to follow: garden, hospital, kitchen, london, money, music, religion, school, science, sea, sport, travel, weather or wedding.", HelpName = "THEME", DefaultValueFactory = _ => "wedding" };
     private readonly Option<bool> _noOpen = new("--no-open") { Description = "Do not open the report." };
 
     public DemoCommand()
         : base(
             "demo",
-            "Trace a feature of a small trained model through its layers, and open the report.",
-            ("demo", "Writes report and tables to featureflow-demo, and opens the report."),
-            ("demo --out trace --no-open", "Writes them elsewhere, and opens nothing."))
+            "Find what a small language model makes of a theme, trace it through the layers, and open the report.",
+            ("demo", "Follows the wedding theme; writes report and tables to featureflow-demo, and opens the report."),
+            ("demo --theme sea --out trace --no-open", "Another theme, another folder, and nothing is opened."))
     {
-        Options.Add(_out);
-        Options.Add(_noOpen);
+        foreach (var option in new Option[] { _out, _theme, _noOpen }) Options.Add(option);
+        _theme.CompletionSources.Add(_ => StoryTeller.ThemeNames.Select(t => new System.CommandLine.Completions.CompletionItem(t)));
     }
 
     /// <summary>Where the pack lies beside the tool.</summary>
-    public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "demo", "stories260k");
+    public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "demo", "storyworld");
 
     protected override int Run(ParseResult options, ToolContext context)
     {
         if (!Directory.Exists(Folder)) throw ToolErrors.DemoMissing(Folder);
+        var (output, theme) = (options.GetValue(_out)!, options.GetValue(_theme)!);
         var pack = context.Open(Folder);
-        var output = options.GetValue(_out)!;
-        var layers = pack.Pack.Layers;
+        using var lease = FlowEngine.Shared.Model(pack.Pack.Model!);
+        var model = lease.Model;
         var features = pack.Pack.Saes.Sum(s => pack.Info(s.Layer, s.Site).FeatureCount);
-        Say(context, $"The pack: {pack.Pack.Saes.Count} SAEs of a small story model, layers {layers[0]}-{layers[^1]}, {features} features at {string.Join(", ", pack.Pack.SitesPresent.Select(s => s.Name()))}.");
+        Say(context, $"The model: {model.Config.Layers} layers of width {model.Config.Width}, trained on made-up stories of {StoryTeller.ThemeNames.Count} themes; {pack.Pack.Saes.Count} SAEs with {features} features at {string.Join(", ", pack.Pack.SitesPresent.Select(s => s.Name()))}.");
 
         var clock = Stopwatch.StartNew();
-        var seed = context.Watch("choosing a feature", progress => Longest(pack, layers[^1], progress, context.Cancel));
-        Say(context, $"The feature: {seed}, of all residual features of the last layer the one that reaches back furthest and best ({clock.ElapsedMilliseconds} ms for all of them).");
+        var found = context.Watch("finding the theme", _ => ThemeFeatures.Find(pack, model, model.Config.Layers - 1, Site.Res, theme, Stories, cancel: context.Cancel));
+        var best = Furthest(pack, found, context.Cancel);
+        Say(context, $"The theme: {theme}. Of all residual features of the last layer {best.Feature} stands for it best: {best.Precision:P0} of its activation falls on sentences of the theme, and it is active in {best.Recall:P0} of them.");
+        Say(context, $"  Most of all in: {best.Example}");
 
-        var graph = FlowGraphBuilder.Build(pack, seed, new FlowGraphOptions { Direction = FlowDirection.Backward, Top = 2 }, context.Cancel);
-        var matches = PredecessorSearch.Find(pack, [seed], 3, null, context.Cancel).ToList();
-        Say(context, $"Its graph: {graph.Nodes.Count} nodes, {graph.Edges.Count} edges, similarity span [{graph.SpanStart}, {graph.SpanEnd}].");
+        var evidence = context.Watch("reading stories", _ => Evidence(pack, model, Graph(pack, best.Feature, context.Cancel), context.Cancel));
+        pack = pack.With(Described(evidence));
+        var graph = Graph(pack, best.Feature, context.Cancel);
+        var matches = PredecessorSearch.Find(pack, [best.Feature], 3, null, context.Cancel).ToList();
+        Say(context, $"Its graph: {graph.Nodes.Count} nodes, {graph.Edges.Count} edges, similarity span [{graph.SpanStart}, {graph.SpanEnd}], {clock.ElapsedMilliseconds} ms in all.");
 
         var report = Path.Combine(output, "report.html");
         GraphFile.Write(graph, report);
@@ -51,10 +63,9 @@ internal sealed class DemoCommand : ToolCommand
         GraphFile.Write(graph, Path.Combine(output, "graph.svg"));
         Tables.MatchesOf(pack).Write(Path.Combine(output, "predecessors.csv"), matches);
         Tables.Classes.Write(Path.Combine(output, "classes.csv"), StaticClasses.Count(pack, Thresholds.Default, cancel: context.Cancel));
-
         if (context.Json)
         {
-            context.Out.WriteLine(new JsonObject { ["seed"] = seed.ToString(), ["nodes"] = graph.Nodes.Count, ["edges"] = graph.Edges.Count, ["report"] = report }.ToJsonString());
+            context.Out.WriteLine(new JsonObject { ["theme"] = theme, ["seed"] = best.Feature.ToString(), ["nodes"] = graph.Nodes.Count, ["edges"] = graph.Edges.Count, ["report"] = report }.ToJsonString());
             return 0;
         }
 
@@ -72,15 +83,43 @@ internal sealed class DemoCommand : ToolCommand
         if (!context.Json) context.Out.WriteLine(text);
     }
 
-    // the longest span, then the highest mean similarity along the residual chain
-    private static FeatureId Longest(OpenedPack pack, int layer, IProgress<FlowProgress> progress, CancellationToken cancel)
+    private static FlowGraph Graph(OpenedPack pack, FeatureId seed, CancellationToken cancel) =>
+        FlowGraphBuilder.Build(pack, seed, new FlowGraphOptions { Direction = FlowDirection.Backward, Top = 2 }, cancel);
+
+    // of the features that stand for the theme nearly as well as the best, the one whose lineage reaches furthest back
+    private static ThemeFeature Furthest(OpenedPack pack, IReadOnlyList<ThemeFeature> found, CancellationToken cancel) =>
+        found.Where(f => f.Score >= 0.9 * found[0].Score).OrderBy(f => Graph(pack, f.Feature, cancel).SpanStart).ThenByDescending(f => f.Score).First();
+
+    // what every feature of the graph is active on, and which tokens it promotes
+    private static IReadOnlyList<FeatureEvidence> Evidence(OpenedPack pack, LanguageModel model, FlowGraph graph, CancellationToken cancel)
     {
-        var all = Enumerable.Range(0, pack.Info(layer, Site.Res).FeatureCount).Select(i => new FeatureId(layer, Site.Res, i)).ToArray();
-        return FlowGraphBuilder.BuildMany(pack, all, new FlowGraphOptions(), progress, cancel)
-            .OrderBy(g => g.SpanStart)
-            .ThenByDescending(g => g.Edges.Where(e => e.Kind == "res").Select(e => e.Similarity).DefaultIfEmpty(0).Average())
-            .Select(g => FeatureId.Parse(g.Seed))
-            .First();
+        var teller = new StoryTeller(StorySeed);
+        var documents = Enumerable.Range(0, Stories).Select(i => new TokenDocument(Cut(model.Tokenizer.Encode(teller.Text(i))), StartsWithBos: true, $"story {i}")).ToList();
+        var leases = new List<SaeLease>();
+        try
+        {
+            var wanted = new List<(Sae, IReadOnlyList<int>)>();
+            foreach (var group in graph.Nodes.Select(n => FeatureId.Parse(n.Id)).GroupBy(f => (f.Layer, f.Site)))
+            {
+                leases.Add(pack.Lease(group.Key.Layer, group.Key.Site));
+                wanted.Add((leases[^1].Sae, [.. group.Select(f => f.Index)]));
+            }
+
+            return EvidenceSearch.Find(model, documents, wanted, model.Tokenizer.Piece, cancel: cancel);
+        }
+        finally
+        {
+            foreach (var lease in leases) lease.Dispose();
+        }
+
+        int[] Cut(int[] ids) => ids.Length > model.Config.Context ? ids[..model.Config.Context] : ids;
+    }
+
+    private static FeatureDescriptions Described(IReadOnlyList<FeatureEvidence> evidence)
+    {
+        var descriptions = new FeatureDescriptions();
+        foreach (var e in evidence) descriptions.Add(FeatureId.Parse(e.Feature), new FeatureDescription(e.Description, Method: "evidence"));
+        return descriptions;
     }
 
     private static bool TryShow(string path)
