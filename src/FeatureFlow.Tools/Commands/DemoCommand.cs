@@ -51,10 +51,12 @@ internal sealed class DemoCommand : ToolCommand
         Say(context, $"The theme: {theme}. Of all residual features of the last layer {best.Feature} stands for it best: {best.Precision:P0} of its activation falls on sentences of the theme, and it is active in {best.Recall:P0} of them.");
         Say(context, $"  Most of all in: {best.Example}");
 
-        var evidence = context.Watch("reading stories", _ => Evidence(pack, model, Graph(pack, best.Feature, context.Cancel), context.Cancel));
+        var matches = PredecessorSearch.Find(pack, [best.Feature], 3, null, context.Cancel).ToList();
+        var seen = Graph(pack, best.Feature, context.Cancel).Nodes.Select(n => FeatureId.Parse(n.Id)).Union(matches.Select(m => FeatureId.Parse(m.Source)));
+        var evidence = context.Watch("reading stories", _ => Evidence(pack, model, seen, context.Cancel));
         pack = pack.With(Described(evidence));
         var graph = Graph(pack, best.Feature, context.Cancel);
-        var matches = PredecessorSearch.Find(pack, [best.Feature], 3, null, context.Cancel).ToList();
+        matches = [.. PredecessorSearch.Find(pack, [best.Feature], 3, null, context.Cancel)];
         Say(context, $"Its graph: {graph.Nodes.Count} nodes, {graph.Edges.Count} edges, similarity span [{graph.SpanStart}, {graph.SpanEnd}], {clock.ElapsedMilliseconds} ms in all.");
 
         var report = Path.Combine(output, "report.html");
@@ -90,8 +92,8 @@ internal sealed class DemoCommand : ToolCommand
     private static ThemeFeature Furthest(OpenedPack pack, IReadOnlyList<ThemeFeature> found, CancellationToken cancel) =>
         found.Where(f => f.Score >= 0.9 * found[0].Score).OrderBy(f => Graph(pack, f.Feature, cancel).SpanStart).ThenByDescending(f => f.Score).First();
 
-    // what every feature of the graph is active on, and which tokens it promotes
-    private static IReadOnlyList<FeatureEvidence> Evidence(OpenedPack pack, LanguageModel model, FlowGraph graph, CancellationToken cancel)
+    // what features are active on, and which tokens they promote
+    private static IReadOnlyList<FeatureEvidence> Evidence(OpenedPack pack, LanguageModel model, IEnumerable<FeatureId> features, CancellationToken cancel)
     {
         var teller = new StoryTeller(StorySeed);
         var documents = Enumerable.Range(0, Stories).Select(i => new TokenDocument(Cut(model.Tokenizer.Encode(teller.Text(i))), StartsWithBos: true, $"story {i}")).ToList();
@@ -99,7 +101,7 @@ internal sealed class DemoCommand : ToolCommand
         try
         {
             var wanted = new List<(Sae, IReadOnlyList<int>)>();
-            foreach (var group in graph.Nodes.Select(n => FeatureId.Parse(n.Id)).GroupBy(f => (f.Layer, f.Site)))
+            foreach (var group in features.GroupBy(f => (f.Layer, f.Site)))
             {
                 leases.Add(pack.Lease(group.Key.Layer, group.Key.Site));
                 wanted.Add((leases[^1].Sae, [.. group.Select(f => f.Index)]));
