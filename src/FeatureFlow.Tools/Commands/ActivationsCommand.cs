@@ -22,7 +22,7 @@ internal sealed class ActivationsCommand : ToolCommand
             "activations",
             "Write the activations of a model at any of its sites.",
             ("activations --model tests/fixtures/models/gemma2-window --ids-file tests/fixtures/models/gemma2-window/expected.safetensors --tensor input_ids --sites res,mlp,att --layers 0-2 --out a.safetensors", "Given tokens, three sites of three layers."),
-            ("activations --model tests/fixtures/models/gpt2 --ids-file tests/fixtures/models/gpt2/expected.safetensors --tensor input_ids --sites logits --out logits.safetensors", "What the model predicts after each token."))
+            ("activations --model examples/storyworld/model --text 'Once there was a baker.' --sites logits --out logits.safetensors", "A text, and what the model predicts after each of its tokens."))
     {
         Options.Add(_model);
         _tokens.AddTo(this);

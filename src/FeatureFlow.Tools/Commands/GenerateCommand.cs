@@ -29,7 +29,8 @@ internal sealed class GenerateCommand : ToolCommand
         : base(
             "generate",
             "Let a model write.",
-            ("generate --model tests/fixtures/models/gpt2 --prompt-ids 5,6,7 --samples 20 --max-tokens 16 --temperature 1.27 --top-p 0.7", "Twenty samples side by side."),
+            ("generate --model examples/storyworld/model --prompt 'Once there was' --max-tokens 60 --seed 7", "One text, shown as it is written."),
+            ("generate --model examples/storyworld/model --prompt 'At the wedding,' --samples 20 --max-tokens 24 --temperature 1.27 --top-p 0.7 --json", "Twenty samples side by side, one JSON object a line."),
             ("generate --model tests/fixtures/models/gpt2 --prompt-ids 5,6,7 --greedy --max-tokens 8 --json", "Token ids only: no tokenizer is needed."))
     {
         foreach (var option in new Option[] { _model, _prompt, _ids, _max, _temperature, _topP, _topK, _greedy, _seed, _samples, _stop, _ignoreEos }) Options.Add(option);

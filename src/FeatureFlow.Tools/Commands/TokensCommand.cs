@@ -24,9 +24,9 @@ internal sealed class TokensCommand : ToolCommand
         : base(
             "tokens",
             "Show how a model's tokenizer cuts a text, or turn token ids back into text.",
-            ("tokens --model tests/fixtures/tokenizers/words --text 'once upon a time'", "Ids and pieces, BOS first where the model has it so."),
-            ("tokens --model tests/fixtures/tokenizers/words --file docs/concepts.md --no-special --json", "A file, as {\"ids\": [...], \"pieces\": [...]}."),
-            ("tokens --model tests/fixtures/tokenizers/words --decode 496 266 294 320 257 319", "Back to text."))
+            ("tokens --model examples/storyworld/model --text 'once upon a time'", "Ids and pieces, BOS first where the model has it so."),
+            ("tokens --model examples/storyworld/model --file docs/concepts.md --no-special --json", "A file, as {\"ids\": [...], \"pieces\": [...]}."),
+            ("tokens --model examples/storyworld/model --decode 0 283 331 422 114 283 261 2085", "Back to text."))
     {
         foreach (var option in new Option[] { _model, _text, _file, _decode, _noSpecial }) Options.Add(option);
         Validators.Add(result =>
