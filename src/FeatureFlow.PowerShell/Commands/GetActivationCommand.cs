@@ -38,7 +38,7 @@ public sealed class GetActivationCommand : ModelCmdlet
     {
         var folder = ModelPath;
         var texts = ParameterSetName == ByText ? Text : null;
-        var patterns = Site.Select(s => new WildcardPattern(s, WildcardOptions.IgnoreCase)).ToList();
+        var patterns = Site.Select(s => WildcardPattern.Get(s, WildcardOptions.IgnoreCase)).ToList();
         var sites = Sites.Names.Where(n => patterns.Any(p => p.IsMatch(n))).Select(Sites.Parse).ToList();
         foreach (var typed in Site.Where(s => !WildcardPattern.ContainsWildcardCharacters(s))) Sites.Parse(typed);
         foreach (var activation in Stream(cancel => Activations(folder, texts, sites, cancel))) WriteObject(activation);

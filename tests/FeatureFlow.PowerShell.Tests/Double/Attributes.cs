@@ -67,6 +67,9 @@ public sealed class ValidateNotNullOrEmptyAttribute : ValidateAttribute
 }
 
 [AttributeUsage(AttributeTargets.Property)]
+public sealed class AllowEmptyStringAttribute : Attribute;
+
+[AttributeUsage(AttributeTargets.Property)]
 public sealed class ValidateNotNullAttribute : ValidateAttribute
 {
     public override bool Allows(object? value) => value is not null;
@@ -93,6 +96,11 @@ public static class VerbsCommon
     public const string New = "New";
     public const string Find = "Find";
     public const string Clear = "Clear";
+}
+
+public static class VerbsLifecycle
+{
+    public const string Invoke = "Invoke";
 }
 
 public static class VerbsData
