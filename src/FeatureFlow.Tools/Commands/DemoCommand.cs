@@ -18,15 +18,15 @@ internal sealed class DemoCommand : ToolCommand
     private const ulong StorySeed = 0x44454D4F; // stories that neither the model nor its SAEs have seen
 
     private readonly Option<string> _out = new("--out", "-o") { Description = "Folder to write to.", HelpName = "DIR", DefaultValueFactory = _ => "featureflow-demo" };
-    private readonly Option<string> _theme = new("--theme") { Description = "Theme of the stories to follow: garden, hospital, kitchen, london, money, music, religion, school, science, sea, sport, travel, weather or wedding.", HelpName = "THEME", DefaultValueFactory = _ => "wedding" };
+    private readonly Option<string> _theme = new("--theme") { Description = "Theme of the stories to follow: garden, hospital, kitchen, london, money, music, religion, school, science, sea, sport, travel, weather or wedding.", HelpName = "THEME", DefaultValueFactory = _ => "sea" };
     private readonly Option<bool> _noOpen = new("--no-open") { Description = "Do not open the report." };
 
     public DemoCommand()
         : base(
             "demo",
             "Find what a small language model makes of a theme, trace it through the layers, and open the report.",
-            ("demo", "Follows the wedding theme; writes report and tables to featureflow-demo, and opens the report."),
-            ("demo --theme sea --out trace --no-open", "Another theme, another folder, and nothing is opened."))
+            ("demo", "Follows the sea; writes report and tables to featureflow-demo, and opens the report."),
+            ("demo --theme wedding --out trace --no-open", "Another theme, another folder, and nothing is opened."))
     {
         foreach (var option in new Option[] { _out, _theme, _noOpen }) Options.Add(option);
         _theme.CompletionSources.Add(_ => StoryTeller.ThemeNames.Select(t => new System.CommandLine.Completions.CompletionItem(t)));
