@@ -21,7 +21,9 @@
         'Get-Sae'
         'Get-SaeFeature'
         'Invoke-Generation'
+        'Measure-Sae'
         'New-FlowGraph'
+        'New-Sae'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

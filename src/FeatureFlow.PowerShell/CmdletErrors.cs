@@ -20,5 +20,11 @@ internal static class CmdletErrors
     public static Exception NoFile(string path) =>
         new FeatureFlowException(FailureKind.Input, "FF7005", $"Nothing matches '{path}'.");
 
+    public static Exception NoTraining(string path, string kind) =>
+        Usage("FF7007", $"This experiment is of kind {kind}; New-Sae runs those of kind sae-training.", path);
+
+    public static Exception NoModel(string pack) =>
+        Usage("FF7008", "The pack names no model; name one with -Model.", pack);
+
     private static FeatureFlowException Usage(string code, string text, string? file = null) => new(FailureKind.Usage, code, text, file);
 }

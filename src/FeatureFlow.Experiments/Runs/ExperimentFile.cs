@@ -38,7 +38,18 @@ public sealed class ExperimentFile
     public static ExperimentFile Load(string path, IEnumerable<string>? overrides = null)
     {
         var full = System.IO.Path.GetFullPath(path);
-        var root = YamlTree.Read(PackFile.Text(full), full);
+        return Parse(PackFile.Text(full), full, overrides);
+    }
+
+    /// <summary>Checks an experiment that is in no file.</summary>
+    /// <param name="yaml">The text.</param>
+    /// <param name="path">Where such a file would be: what the text names is relative to it, and errors name it.</param>
+    /// <param name="overrides">As for <see cref="Load"/>.</param>
+    /// <exception cref="FeatureFlowException">FF5001-FF5005: not an experiment.</exception>
+    public static ExperimentFile Parse(string yaml, string path, IEnumerable<string>? overrides = null)
+    {
+        var full = System.IO.Path.GetFullPath(path);
+        var root = YamlTree.Read(yaml, full);
         foreach (var setting in overrides ?? []) root = YamlOverrides.Apply(root, setting);
         var kind = ExperimentKinds.Of(root, full);
         return new ExperimentFile(full, kind, kind.Schema.ReadDocument(root));

@@ -108,6 +108,11 @@ public static class VerbsData
     public const string Export = "Export";
 }
 
+public static class VerbsDiagnostic
+{
+    public const string Measure = "Measure";
+}
+
 public interface IModuleAssemblyInitializer
 {
     void OnImport();

@@ -6,6 +6,10 @@ Copy-Item -Recurse (Join-Path $Stories saes) my-pack
 "version: 1`nname: my-pack`nsaes:`n  - site: res`n    path: saes/res/layer_{layer}/*/*/params.npz`ndescriptions:`n  - path: said.csv`n    site: res`n    layer: 4" | Set-Content my-pack/pack.yaml
 "index,description`n7,names of animals`n9,the word the" | Set-Content my-pack/said.csv
 
+New-Item -ItemType Directory tests/fixtures/models | Out-Null
+Copy-Item -Recurse (Join-Path $Root tests fixtures training) tests/fixtures
+Copy-Item -Recurse (Join-Path $Root tests fixtures models gemma2-window) tests/fixtures/models
+
 function Invoke-Examples([string] $Name) {
     $page = (Get-Content -Raw (Join-Path $Root docs cmdlets "$Name.md")) -replace "`r", ''
     Get-ChildItem -File | Remove-Item
@@ -26,7 +30,9 @@ Test 'Get-FlowEngine' { Invoke-Examples Get-FlowEngine }
 Test 'Get-Sae' { Invoke-Examples Get-Sae }
 Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
 Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
+Test 'Measure-Sae' { Invoke-Examples Measure-Sae }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
+Test 'New-Sae' { Invoke-Examples New-Sae }
 
 Test 'examples/pipeline.ps1' {
     Import-Module $Module
