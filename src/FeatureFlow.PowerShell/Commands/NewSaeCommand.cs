@@ -85,8 +85,7 @@ public sealed class NewSaeCommand : EngineCmdlet
     /// <summary>Seed.</summary>
     [Parameter(ParameterSetName = ByCorpus, HelpMessage = "Seed of everything drawn by chance")]
     [Parameter(ParameterSetName = ByIds, HelpMessage = "Seed of everything drawn by chance")]
-    [ValidateRange(0, int.MaxValue)]
-    public int Seed { get; set; } = 1;
+    public ulong Seed { get; set; } = 1;
 
     /// <summary>Where the pack is written.</summary>
     [Parameter(Mandatory = true, HelpMessage = "Folder of the pack that is written; a run that was stopped goes on there")]
