@@ -103,7 +103,7 @@ public sealed class NewSaeCommand : EngineCmdlet
     private protected override void End()
     {
         var folder = FilePath(Destination);
-        var (file, yaml) = ParameterSetName == ByExperiment ? (FilePath(Path), null) : (System.IO.Path.Combine(folder, "parameters.yaml"), Yaml());
+        var (file, yaml) = ParameterSetName == ByExperiment ? (FilePath(Path), null) : (System.IO.Path.Combine(folder, "parameters.yaml"), Yaml(System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(folder))));
         if (!ShouldProcess(folder, "Train SAEs")) return;
         var force = Force.IsPresent;
         foreach (var note in Run(cancel => Train(file, yaml, folder, force, cancel))) WriteWarning(note);
@@ -119,7 +119,7 @@ public sealed class NewSaeCommand : EngineCmdlet
     }
 
     // JSON is YAML
-    private string Yaml()
+    private string Yaml(string name)
     {
         var model = FilePath(Model);
         var saes = Site.Select(site =>
@@ -128,7 +128,7 @@ public sealed class NewSaeCommand : EngineCmdlet
             if (Layer is not null && !Layer.Any(l => l.ToString() == "*")) sae["layers"] = string.Join(',', Layer.Select(l => l.ToString()));
             return sae;
         }).ToList();
-        var values = new Dictionary<string, object> { ["version"] = 1, ["kind"] = "sae-training", ["model"] = Directory.Exists(model) ? model : Model, ["saes"] = saes, ["steps"] = Steps, ["batch"] = BatchSize, ["seed"] = Seed };
+        var values = new Dictionary<string, object> { ["version"] = 1, ["kind"] = "sae-training", ["name"] = name, ["model"] = Directory.Exists(model) ? model : Model, ["saes"] = saes, ["steps"] = Steps, ["batch"] = BatchSize, ["seed"] = Seed };
         if (ParameterSetName == ByIds) values["ids"] = new Dictionary<string, string> { ["path"] = FilePath(IdsFile), ["tensor"] = Tensor };
         else values["texts"] = Corpus.Select(c => FilePath(c) is var path && System.IO.Path.Exists(path) || WildcardPattern.ContainsWildcardCharacters(c) ? FilePath(c) : c).ToList();
         return JsonSerializer.Serialize(values);
