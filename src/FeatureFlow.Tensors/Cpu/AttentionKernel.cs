@@ -12,6 +12,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
 {
     private const int KeyTile = 256;
     private const int RowsTogether = 96;
+    private const int FewRows = 4; // decoding: nothing is packed
 
     private readonly int _group = heads / keyValueHeads;
 
@@ -47,7 +48,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         int m = run.Count * _group, s = Head, mr = gemm.Kernel.Rows, nr = gemm.Kernel.Columns;
         int padded = Gemm.RoundUp(m, mr), tileColumns = Gemm.RoundUp(KeyTile, nr), wide = Gemm.RoundUp(s, nr);
         using var memory = scratch.Rent(
-            ((long)m * s) + ((long)padded * s) + ((long)m * KeyTile) + ((long)padded * KeyTile) + ((long)Math.Max(tileColumns * s, wide * KeyTile)) + ((long)m * s) + 2L * m);
+            ((long)m * s) + ((long)padded * s) + ((long)m * KeyTile) + Math.Max((long)padded * KeyTile, (long)m * s) + ((long)Math.Max(tileColumns * s, wide * KeyTile)) + ((long)m * s) + 2L * m);
         var rows = memory.Floats; // the queries, scaled, together
         var packedQ = rows + m * s;
         var scores = packedQ + padded * s;
@@ -64,20 +65,36 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         }
 
         new Span<float>(sums, m * s).Clear();
-        Packing.Pack(Dense(rows, m, s, s), 0, m, 0, s, mr, packedQ);
+        var few = m <= FewRows && gemm.Kernel is MicroKernel512;
+        if (!few) Packing.Pack(Dense(rows, m, s, s), 0, m, 0, s, mr, packedQ);
         var end = run.Position + run.Count;
         var first = options.Window > 0 ? Math.Max(0, run.Position - options.Window + 1) : 0;
         for (var start = first / KeyTile * KeyTile; start < end; start += KeyTile)
         {
             var count = Math.Min(KeyTile, end - start);
-            Packing.Pack(Dense(keys + (long)start * KeyValueWidth, count, s, KeyValueWidth), 0, count, 0, s, nr, packedB);
-            gemm.Block(packedQ, m, packedB, count, s, scores, KeyTile, accumulate: false);
+            if (few)
+            {
+                Narrow.Scores(rows, m, s, keys + (long)start * KeyValueWidth, KeyValueWidth, count, positions - start, scores, KeyTile);
+            }
+            else
+            {
+                Packing.Pack(Dense(keys + (long)start * KeyValueWidth, count, s, KeyValueWidth), 0, count, 0, s, nr, packedB);
+                gemm.Block(packedQ, m, packedB, count, s, scores, KeyTile, accumulate: false);
+            }
+
             for (var i = 0; i < m; i++)
             {
                 var position = run.Position + i / _group;
                 var seen = Math.Clamp(position + 1 - start, 0, count);
                 var hidden = options.Window > 0 ? Math.Clamp(position + 1 - options.Window - start, 0, seen) : 0;
                 Soften(scores + i * KeyTile, hidden, seen, count, sums + i * s, ref most[i], ref total[i]);
+            }
+
+            if (few)
+            {
+                Streaming.Weighted(scores, m, KeyTile, values + (long)start * KeyValueWidth, KeyValueWidth, count, packedP, s);
+                Rows.Add(sums, packedP, 1f, sums, m * s);
+                continue;
             }
 
             Packing.Pack(Dense(scores, m, count, KeyTile), 0, m, 0, count, mr, packedP);

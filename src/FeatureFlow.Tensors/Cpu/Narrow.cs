@@ -32,6 +32,31 @@ internal static unsafe class Narrow
         }
     }
 
+    /// <summary>
+    /// Scores of one to four float32 queries with some keys, key j at <paramref name="keys"/> + j·step: the same chain over k for every score. Up to fifteen keys past
+    /// the last one are read where <paramref name="readable"/> allows, and their scores are left out.
+    /// </summary>
+    public static void Scores(float* queries, int m, int k, float* keys, long step, int count, int readable, float* scores, long stride)
+    {
+        var sums = stackalloc float[RowsAtOnce * 16];
+        var j = 0;
+        for (; j < count && j + 16 <= readable; j += 16)
+        {
+            Sixteen<LoadF32>(queries, m, k, (byte*)(keys + j * step), step * sizeof(float), k, sums);
+            for (var i = 0; i < m; i++) new Span<float>(sums + i * 16, Math.Min(16, count - j)).CopyTo(new Span<float>(scores + i * stride + j, Math.Min(16, count - j)));
+        }
+
+        for (; j < count; j++)
+        {
+            for (var i = 0; i < m; i++)
+            {
+                float sum = 0;
+                for (var p = 0; p < k; p++) sum = MathF.FusedMultiplyAdd(queries[(long)i * k + p], keys[j * step + p], sum);
+                scores[i * stride + j] = sum;
+            }
+        }
+    }
+
     private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {

@@ -37,6 +37,18 @@ internal static unsafe class Streaming
         }
     }
 
+    /// <summary>Sums of float32 rows with weights, row j at <paramref name="rows"/> + j·step: sums[m, n] = weights[m, count]·rows, one chain over the rows.</summary>
+    public static void Weighted(float* weights, int m, int stride, float* rows, long step, int count, float* sums, int n)
+    {
+        new Span<float>(sums, m * n).Clear();
+        var p = 0;
+        for (; p + 8 <= count; p += 8) AddEight<LoadF32>(weights + p, m, stride, (byte*)(rows + p * step), step * sizeof(float), sums, n, n);
+        for (; p < count; p++)
+        {
+            for (var i = 0; i < m; i++) AddMultiple<LoadF32>(weights[(long)i * stride + p], (byte*)(rows + p * step), sums + i * n, n);
+        }
+    }
+
     private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {
