@@ -32,7 +32,7 @@ internal static class StoryworldSaes
             TargetL0 = plan.SaeL0,
             WarmUpSteps = Math.Min(200, plan.SaeSteps / 10),
             PenaltyWarmUpSteps = Math.Min(500, plan.SaeSteps / 4),
-            ReviveEvery = 50, // as the SAEs that ship were trained
+            ReviveEvery = 20, // as the SAEs that ship were trained
         })).ToList();
         var options = new SaeTrainingOptions { Steps = plan.SaeSteps, Seed = plan.Seed, DeadAfterTokens = Math.Clamp(plan.SaeSteps * 2048L / 4, 1, 1_000_000) };
         var training = new SaeTrainingPlan("model", [], null, plan.Shape.Context, 0, HeldOutShare, MeasureTokens, Losses: true, recipes, options, ["gemma-scope"], DType.F16);
