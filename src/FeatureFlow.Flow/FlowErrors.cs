@@ -39,6 +39,12 @@ internal static class FlowErrors
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");
 
+    public static Exception OtherModel(Pack pack, Place place, string what) =>
+        Usage("FF4040", $"Features of {place} of the pack '{pack.Name}' cannot be edited in this model: {what}. Name the model that the pack was trained on.", pack.Source);
+
+    public static Exception Plan(string what) =>
+        Usage("FF4041", what);
+
     /// <summary>The largest k of a top-k search.</summary>
     public const int MaxTop = 1024;
 

@@ -83,6 +83,42 @@ public sealed partial class Sae
         return norms;
     }
 
+    /// <summary>Positive factors of activations, [F], or null for ones.</summary>
+    internal Tensor? ActivationScale_F => Open(_activationScale_F.Value);
+
+    /// <summary>z = σ(x·W_encᵀ + b) with gathered encoder rows [U,D], biases and thresholds.</summary>
+    internal void EncodeSome(ITensorEngine engine, Tensor h_TD, Tensor wEnc_UD, Tensor bias_U, Tensor? threshold_U, Tensor z_TU, CancellationToken cancel)
+    {
+        Expect("the input", h_TD, Info.InputWidth, h_TD.Rank == 0 ? 0 : h_TD.Shape[0]);
+        ForChunks(h_TD.Shape[0], cancel, (start, rows) =>
+        {
+            var z = z_TU.Rows(start, rows);
+            using var x = Transformed(engine, h_TD.Rows(start, rows));
+            engine.MatMul(x.Value, wEnc_UD.Transpose(), z, new MatMulEpilogue(Bias_N: bias_U), cancel);
+            if (threshold_U is not null) engine.JumpRelu(z, threshold_U, z);
+            else engine.Relu(z, z);
+        });
+    }
+
+    /// <summary>Multiplies rows by what undoes the normalisation of their inputs; nothing for SAEs that do not normalise.</summary>
+    internal void ToHiddenUnits(ITensorEngine engine, Tensor h_TD, Tensor z_TU)
+    {
+        if (Info.InputTransform == InputTransform.None || Info.IsTranscoder) return;
+        using var floats = Dense(engine, h_TD);
+        if (Info.InputTransform == InputTransform.ConstantNorm)
+        {
+            using var factor_T = NormFactors(engine, floats.Value, undo: true);
+            engine.ScaleRows(z_TU, factor_T, z_TU);
+            return;
+        }
+
+        using var mean_T = engine.Allocate(DType.F32, h_TD.Shape[0]);
+        using var std_T = engine.Allocate(DType.F32, h_TD.Shape[0]);
+        using var x_TD = engine.Allocate(DType.F32, h_TD.Shape);
+        engine.StandardizeRows(floats.Value, LayerNormEpsilon, mean_T, std_T, x_TD);
+        engine.ScaleRows(z_TU, std_T, z_TU);
+    }
+
     private void EncodeGated(ITensorEngine engine, Tensor x_TD, Tensor wEnc_DF, Tensor z_TF, CancellationToken cancel)
     {
         // one product serves both paths: gate = p + b_gate, magnitude = p ∘ e^r + b_mag

@@ -76,6 +76,8 @@ internal static class ToolApp
             new TokensCommand(),
             new ActivationsCommand(),
             new GenerateCommand(),
+            new PlanCommand(),
+            new SteerCommand(),
             new FeaturesCommand(),
             new DescribeCommand(),
             new PredecessorsCommand(),

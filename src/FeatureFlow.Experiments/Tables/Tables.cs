@@ -80,6 +80,35 @@ public static class Tables
         ("class", c => c.Class),
         ("count", c => c.Count));
 
+    /// <summary>Steered texts, one a row.</summary>
+    public static TableColumns<SteeringResult> Steering { get; } = new(
+        ("plan", r => r.Plan),
+        ("method", r => Lower(r.Method)),
+        ("mode", r => Lower(r.Mode)),
+        ("schedule", r => Lower(r.Schedule)),
+        ("layer", r => r.Layer),
+        ("coefficient", r => r.Coefficient),
+        ("prompt", r => r.Prompt),
+        ("sample", r => r.Sample),
+        ("seed", r => r.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+        ("perturbation_norm", r => r.PerturbationNorm),
+        ("kl", r => r.Kl),
+        ("perplexity", r => r.Perplexity),
+        ("target_before", r => r.TargetBefore),
+        ("target_after", r => r.TargetAfter),
+        ("tokens", r => r.Ids.Length),
+        ("end", r => r.End),
+        ("text", r => r.Text));
+
+    /// <summary>Settings that were run as <c>steer.json</c> lists them.</summary>
+    public static TableColumns<SteeringSettingResult> SteeringSettings { get; } = new(
+        ("name", r => r.Name),
+        ("min_gap", r => r.MinGap),
+        ("same_as_unsteered", r => r.SameAsUnsteered),
+        ("tokens_agree", r => r.TokensAgree),
+        ("logit_difference", r => r.LogitDifference),
+        ("text", r => r.Text));
+
     /// <summary>Edges of flow graphs, short: for reading.</summary>
     public static TableColumns<(FlowGraph Graph, FlowEdge Edge)> Edges { get; } = new(
         ("target", e => e.Edge.Target),
@@ -93,4 +122,6 @@ public static class Tables
 
     /// <summary>The columns for matches of a pack: descriptions only where it has some.</summary>
     public static TableColumns<FeatureMatch> MatchesOf(OpenedPack pack) => pack.Descriptions.Count > 0 ? DescribedMatches : Matches;
+
+    private static string? Lower<T>(T? value) where T : struct, Enum => value?.ToString().ToLowerInvariant();
 }

@@ -19,6 +19,9 @@ public static class JsonSchemas
     /// <summary>Of corpora.yaml.</summary>
     public static string Corpora { get; } = Document("FeatureFlow corpora", Texts.Corpora.File.Schema());
 
+    /// <summary>Of steering plans.</summary>
+    public static string SteeringPlan { get; } = Document("FeatureFlow steering plan", SteeringPlanFile.Plan.Schema());
+
     /// <summary>Of experiments, any kind.</summary>
     public static string Experiment { get; } = Document(
         "FeatureFlow experiment",

@@ -1,0 +1,101 @@
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Saes;
+
+/// <summary>
+/// Some features of an SAE, their weights gathered: activations of U features at the cost of U, and their embeddings as float32. For architectures in
+/// which features compete (TopK, GroupMax) or that have two paths (gated), the whole SAE is encoded and the features are picked from it.
+/// </summary>
+public sealed class SaeSelection : IDisposable
+{
+    private readonly Sae _sae;
+    private readonly ITensorEngine _engine;
+    private readonly int[] _features;
+    private readonly Tensor? _encoder_UD;
+    private readonly Tensor? _bias_U;
+    private readonly Tensor? _threshold_U;
+
+    /// <summary>Gathers the weights of features.</summary>
+    /// <param name="sae">The SAE; it must stay open until this is disposed.</param>
+    /// <param name="engine">Who computes.</param>
+    /// <param name="features">U indices.</param>
+    /// <exception cref="FeatureFlowException">FF3114: no such feature; FF3011, FF2026: the weights are damaged.</exception>
+    public SaeSelection(Sae sae, ITensorEngine engine, IReadOnlyList<int> features)
+    {
+        foreach (var f in features)
+        {
+            if ((uint)f >= (uint)sae.Info.FeatureCount) throw SaeErrors.NoFeature(sae.Info.Path, f, sae.Info.FeatureCount);
+        }
+
+        (_sae, _engine, _features) = (sae, engine, [.. features]);
+        Decoder_UO = Rows(sae.DecoderWeights_FD, sae.DecoderScale_F);
+        if (sae.Info.Architecture is not (SaeArchitecture.Relu or SaeArchitecture.JumpRelu)) return;
+        _encoder_UD = Rows(sae.EncoderWeights_DF.Transpose(), sae.EncoderScale_F);
+        _bias_U = Entries(sae.EncoderBias_F);
+        _threshold_U = sae.Threshold_F is { } threshold ? Entries(threshold) : null;
+    }
+
+    /// <summary>Indices, in the order of rows and columns.</summary>
+    public IReadOnlyList<int> Features => _features;
+
+    /// <summary>Embeddings, [U,O] float32, norms and scales as the SAE decodes with.</summary>
+    public Tensor Decoder_UO { get; }
+
+    /// <summary>Activations of the features.</summary>
+    /// <param name="h_TD">Raw inputs [T,D].</param>
+    /// <param name="z_TU">[T,U] float32, dense rows; overwritten.</param>
+    /// <param name="written">
+    /// In the units of the hidden state: what each feature's embedding is multiplied with where the SAE writes its output. Differs from activations only for
+    /// SAEs that normalise their input.
+    /// </param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    public void Encode(Tensor h_TD, Tensor z_TU, bool written = false, CancellationToken cancel = default)
+    {
+        if (_encoder_UD is not null)
+        {
+            _sae.EncodeSome(_engine, h_TD, _encoder_UD, _bias_U!, _threshold_U, z_TU, cancel);
+            if (_sae.ActivationScale_F is { } scale) Scale(z_TU, scale);
+        }
+        else
+        {
+            using var z_TF = _engine.Allocate(DType.F32, h_TD.Shape[0], _sae.Info.FeatureCount);
+            using var z_UT = _engine.Allocate(DType.F32, _features.Length, h_TD.Shape[0]);
+            _sae.Encode(_engine, h_TD, z_TF, cancel);
+            _engine.GatherRows(z_TF.Transpose(), _features, z_UT);
+            _engine.Copy(z_UT.Transpose(), z_TU);
+        }
+
+        if (written) _sae.ToHiddenUnits(_engine, h_TD, z_TU);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Decoder_UO.Dispose();
+        _encoder_UD?.Dispose();
+        _bias_U?.Dispose();
+        _threshold_U?.Dispose();
+    }
+
+    private Tensor Rows(Tensor w_FD, Tensor? scale_F)
+    {
+        var rows_UD = _engine.Allocate(DType.F32, _features.Length, w_FD.Shape[1]);
+        _engine.GatherRows(w_FD, _features, rows_UD);
+        if (scale_F is null) return rows_UD;
+        using var scale_U = Entries(scale_F);
+        _engine.ScaleRows(rows_UD, scale_U, rows_UD);
+        return rows_UD;
+    }
+
+    private Tensor Entries(Tensor vector_F)
+    {
+        var all = HostValues.Read(_engine, vector_F);
+        return HostValues.ToTensor([.. _features.Select(f => all[f])]);
+    }
+
+    private void Scale(Tensor z_TU, Tensor scale_F)
+    {
+        using var scale_U = Entries(scale_F);
+        _engine.ScaleColumns(z_TU, scale_U, z_TU);
+    }
+}

@@ -1,0 +1,220 @@
+using System.Text.Json.Nodes;
+using FeatureFlow.Models;
+using FeatureFlow.Models.Generation;
+using FeatureFlow.Saes;
+using FeatureFlow.Tensors;
+using FeatureFlow.Testing;
+
+namespace FeatureFlow.Flow.Tests;
+
+/// <summary>Steering on the trained example pack: the reference results, and what must hold whatever the numbers are.</summary>
+public sealed class SteeringTests : IDisposable
+{
+    private static readonly JsonNode Golden = JsonNode.Parse(File.ReadAllText(Repository.Fixture("golden", "stories260k", "steer.json")))!;
+    private static readonly JsonNode[] Settings = [.. Golden["settings"]!.AsArray()!];
+
+    private readonly TempFolder _folder = new();
+    private readonly FlowEngine _engine = Stories.Engine();
+    private readonly OpenedPack _pack;
+    private readonly ModelLease _lease;
+
+    public SteeringTests()
+    {
+        var yaml = _folder.File("pack.yaml");
+        File.WriteAllText(yaml, "");
+        var saes = Repository.Example("storyworld", "saes");
+        _pack = _engine.Open(
+            new Pack("storyworld", yaml, null, from site in new[] { Site.Res, Site.Mlp, Site.Att } from layer in Enumerable.Range(0, 6) select new PackSae(layer, site, Stories.SaeFile(saes, layer, site)), []),
+            FeatureDescriptions.None);
+        _lease = _engine.Model(Repository.Example("storyworld", "model"));
+    }
+
+    private LanguageModel Model => _lease.Model;
+
+    public void Dispose()
+    {
+        _lease.Dispose();
+        _engine.Dispose();
+        _folder.Dispose();
+    }
+
+    [DataFact]
+    public void All_reference_settings_in_one_batch_write_the_same_tokens()
+    {
+        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
+        var (pack, model) = (Stories.Open(_folder, _engine), lease.Model);
+        var tasks = Settings.Select(s => new SteeringTask(Plan(s), Ints(s["prompt"]!), "")).ToList();
+        var options = new SteeringOptions { Generation = new GenerationOptions { MaxTokens = (int)Golden["new_tokens"]!, Temperature = 0, StopAtEos = false }, Measure = false };
+        var results = Steerer.Run(pack, model, tasks, options).OrderBy(r => r.Task).ToList();
+        Assert.Equal(Settings.Length, results.Count);
+        foreach (var (setting, result) in Settings.Zip(results)) Assert.True(Ints(setting["tokens"]!).SequenceEqual(result.Ids), $"{result.Plan}: {string.Join(',', result.Ids)}");
+    }
+
+    [DataFact]
+    public void First_logits_of_the_reference_settings()
+    {
+        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
+        var (pack, model) = (Stories.Open(_folder, _engine), lease.Model);
+        using var set = new InterventionSet(pack, model, [.. Settings.Select(s => Plan(s).Edits)]);
+        using var hook = set.Hook([.. Settings.Select((_, i) => new RowEdits(i))]);
+        using var pass = model.Forward(new TokenBatch([.. Settings.Select(s => Ints(s["prompt"]!))]), new ForwardOptions { Hook = hook, Logits = LogitsWanted.Last });
+        var logits = pass.Logits!.AsSpan<float>();
+        for (var i = 0; i < Settings.Length; i++)
+        {
+            var expected = Settings[i]["first_logits"]!.AsArray();
+            for (var v = 0; v < expected.Count; v++) Assert.True(Math.Abs((double)expected[v]! - logits[i * expected.Count + v]) < 1e-3, $"{Settings[i]["name"]} {v}");
+        }
+    }
+
+    [Fact]
+    public void Plans_of_the_reference_graph_have_the_reference_coefficients()
+    {
+        var (pack, g) = (Stories.Open(_folder, _engine), Golden["graph"]!);
+        var graph = FlowGraphBuilder.Build(pack, FeatureId.Parse((string)g["seed"]!), new FlowGraphOptions { Direction = FlowDirection.Both, Thresholds = new Thresholds((double)g["thresholds"]!["res"]!, (double)g["thresholds"]!["mlp"]!, (double)g["thresholds"]!["att"]!) });
+        var compared = 0;
+        foreach (var s in Settings.Where(s => (string)s["method"]! == "add" && s["items"]!.AsArray().Count > 0))
+        {
+            var all = s["items"]!.AsArray().Any(i => (string)i!["site"]! != "res");
+            var recipe = new SteeringRecipe
+            {
+                Method = EditMethod.Add,
+                Coefficient = (double)s["s"]!,
+                Alpha = (double)s["alpha"]!,
+                End = (double)s["s_end"]!,
+                Folded = (bool)s["folded"]!,
+                Layer = (int)s["layer"]!,
+                Mode = Enum.Parse<SteeringMode>((string)s["mode"]!, true),
+                Schedule = Enum.Parse<SteeringSchedule>((string)s["schedule"]!, true),
+            };
+            var plan = SteeringPlanner.Make(pack, SteeringFeatures.Of([graph], sites: all ? [Site.Res, Site.Mlp, Site.Att] : null), recipe);
+            Assert.Equal(Plan(s).Edits.OrderBy(e => e.Feature).Select(e => (e.Feature, e.Method, e.Folded)), plan.Edits.Select(e => (e.Feature, e.Method, e.Folded)));
+            foreach (var (expected, actual) in Plan(s).Edits.OrderBy(e => e.Feature).Zip(plan.Edits)) Assert.Equal(expected.Coefficient, actual.Coefficient, 12);
+            compared++;
+        }
+
+        Assert.True(compared >= 8);
+    }
+
+    [Fact]
+    public void A_text_is_the_same_alone_and_among_others_bit_for_bit()
+    {
+        var tasks = Settings.Where(s => s["items"]!.AsArray().Count != 1).SelectMany(s => Enumerable.Range(0, 3).Select(n => new SteeringTask(Plan(s), Ints(s["prompt"]!)[..(n + 2)], "", n))).ToList();
+        var options = new SteeringOptions { Generation = SteeringOptions.PaperGeneration with { MaxTokens = 9, Seed = 5 } };
+        var together = Steerer.Run(_pack, Model, tasks, options).OrderBy(r => r.Task).ToList();
+        var alone = tasks.Select(t => Steerer.Run(_pack, Model, [t], options).Single()).ToList();
+        foreach (var (a, b) in together.Zip(alone))
+        {
+            Assert.Equal(b.Ids, a.Ids);
+            Assert.Equal((b.PerturbationNorm, b.Kl, b.Perplexity, b.TargetBefore, b.TargetAfter), (a.PerturbationNorm, a.Kl, a.Perplexity, a.TargetBefore, a.TargetAfter));
+        }
+    }
+
+    [Fact]
+    public void What_is_measured_is_what_was_done()
+    {
+        FeatureId feature = new(2, Site.Res, 794);
+        var norm = _pack.Feature(feature).Norm;
+        var add = new SteeringPlan { Name = "add", Edits = [new FeatureEdit(feature, EditMethod.Add, 25)], Targets = [feature] };
+        var nothing = new SteeringPlan { Name = "nothing", Edits = [new FeatureEdit(feature, EditMethod.Rescale, 1), new FeatureEdit(feature, EditMethod.Add, 0)], Targets = [feature] };
+        int[] ids = [1, 403, 407, 261];
+        var options = new SteeringOptions { Generation = SteeringOptions.PaperGeneration with { MaxTokens = 8 } };
+        var results = Steerer.Run(_pack, Model, [new SteeringTask(add, ids, ""), new SteeringTask(nothing, ids, ""), new SteeringTask(SteeringPlan.Unsteered, ids, "")], options).OrderBy(r => r.Task).ToList();
+
+        Assert.Equal(25 * norm, results[0].PerturbationNorm!.Value, 4);
+        Assert.True(results[0].Kl > 0.1);
+        Assert.True(results[0].TargetAfter > results[0].TargetBefore);
+        Assert.Equal(results[2].Ids, results[1].Ids);
+        Assert.Equal((0, 0), (results[1].PerturbationNorm, results[1].Kl));
+        Assert.Equal(results[1].TargetBefore, results[1].TargetAfter);
+        Assert.Null(results[2].TargetAfter);
+
+        // perplexity by the model's own losses
+        int[] all = [.. ids, .. results[0].Ids];
+        var losses = Model.TokenLosses(new TokenBatch([all]))[(ids.Length - 1)..^1];
+        Assert.Equal(Math.Exp(losses.Average(l => (double)l)), results[0].Perplexity!.Value, 3);
+    }
+
+    [Fact]
+    public void Divergence_by_hand()
+    {
+        float[] s = [0, MathF.Log(3)], c = [0, 0]; // 1/4, 3/4 against halves
+        Assert.Equal(0.25 * Math.Log(0.5) + 0.75 * Math.Log(1.5), SteeringMeasures.Divergence(s, Math.Log(4), c, Math.Log(2)), 6);
+    }
+
+    [Theory]
+    [InlineData(SteeredTokens.Prompt)]
+    [InlineData(SteeredTokens.Continuation)]
+    public void Only_chosen_tokens_are_steered(SteeredTokens tokens)
+    {
+        var plan = new SteeringPlan { Name = "p", Edits = [new FeatureEdit(new FeatureId(1, Site.Res, 5), EditMethod.Add, 4)] };
+        int[] ids = [1, 403, 407, 261, 378];
+        var options = new SteeringOptions { Generation = SteeringOptions.PaperGeneration with { MaxTokens = 6, StopAtEos = false }, Tokens = tokens };
+        var one = Steerer.Run(_pack, Model, [new SteeringTask(plan, ids, "")], options).Single();
+        var norm = 4 * _pack.Feature(plan.Edits[0].Feature).Norm;
+
+        // 5 tokens of the prompt and 5 that were written are read
+        Assert.Equal(norm / 2, one.PerturbationNorm!.Value, 4);
+        var first = Steerer.Run(_pack, Model, [new SteeringTask(plan, ids, "")], options with { Positions = new HashSet<int> { 0, 9 } }).Single();
+        Assert.Equal(norm / 10, first.PerturbationNorm!.Value, 4);
+    }
+
+    [Fact]
+    public void A_budget_moves_as_far_as_one_layer_does()
+    {
+        var graph = FlowGraphBuilder.Build(_pack, new FeatureId(4, Site.Res, 40), new FlowGraphOptions { Thresholds = new Thresholds(-1, 0.3, 0.3) });
+        var features = SteeringFeatures.Of([graph], sites: [Site.Res, Site.Mlp]);
+        foreach (var recipe in new[] { new SteeringRecipe { Coefficient = 6, Layer = 3 }, new SteeringRecipe { Coefficient = 6, Layer = 4, Schedule = SteeringSchedule.Exponential, Folded = true }, new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = -1, Layer = 4 } })
+        {
+            double Norm(SteeringMode mode) => SteeringPlanner.PerturbationNorm(_pack, SteeringPlanner.Make(_pack, features, recipe with { Mode = mode }).Edits);
+            Assert.Equal(Norm(SteeringMode.Single), Norm(SteeringMode.Budget), 5);
+            Assert.True(Norm(SteeringMode.Cumulative) > 1.5 * Norm(SteeringMode.Single));
+        }
+    }
+
+    [Fact]
+    public void Antagonists_are_steered_the_other_way()
+    {
+        SteeringFeature[] both = [new(new FeatureId(1, Site.Res, 3)), new(new FeatureId(2, Site.Mlp, 4), Antagonist: true), new(new FeatureId(2, Site.Res, 9), Method: EditMethod.Rescale, Coefficient: 0)];
+        var added = SteeringPlanner.Make(_pack, SteeringFeatures.Of(both), new SteeringRecipe { Coefficient = 4 });
+        Assert.Equal(["1/res/3 +4", "2/res/9 ×0", "2/mlp/4 +-4"], added.Edits.Select(e => e.ToString()));
+        var rescaled = SteeringPlanner.Make(_pack, SteeringFeatures.Of(both[..2]), new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = 0 });
+        Assert.Equal([0, 2], rescaled.Edits.Select(e => e.Coefficient));
+        Assert.Equal([new FeatureId(1, Site.Res, 3), new FeatureId(2, Site.Res, 9)], added.Targets);
+    }
+
+    [Fact]
+    public void Schedules_by_hand()
+    {
+        var recipe = new SteeringRecipe { Coefficient = 9, End = 1, Alpha = -0.5 };
+        Assert.Equal(9 * Math.Exp(-1), (recipe with { Schedule = SteeringSchedule.Exponential }).At(9, 2, 2, 6), 12);
+        Assert.Equal(9, (recipe with { Schedule = SteeringSchedule.Linear }).At(9, 2, 2, 6), 12);
+        Assert.Equal(5, (recipe with { Schedule = SteeringSchedule.Linear }).At(9, 4, 2, 6), 12);
+        Assert.Equal(1, (recipe with { Schedule = SteeringSchedule.Linear }).At(9, 6, 2, 6), 12);
+        Assert.Equal(9, (recipe with { Schedule = SteeringSchedule.Linear }).At(9, 3, 3, 3), 12);
+    }
+
+    [Fact]
+    public void What_cannot_be_steered_is_said()
+    {
+        Refused("FF4041", () => SteeringPlanner.Make(_pack, SteeringFeatures.Of([new SteeringFeature(new FeatureId(3, Site.Res, 3))]), new SteeringRecipe { Mode = SteeringMode.Single, Layer = 1 }));
+        Refused("FF4041", () => SteeringFeatures.Of([new SteeringFeature(new FeatureId(3, Site.Res, 3)), new SteeringFeature(new FeatureId(3, Site.Res, 3), true)]));
+        Refused("FF4002", () => new InterventionSet(_pack, Model, [[new FeatureEdit(new FeatureId(3, Site.Res, 1024), EditMethod.Add, 1)]]).Dispose());
+        using var other = _engine.Model(Repository.Fixture("models", "gpt2"));
+        Refused("FF4040", () => new InterventionSet(_pack, other.Model, [[new FeatureEdit(new FeatureId(3, Site.Res, 5), EditMethod.Add, 1)]]).Dispose());
+
+        static void Refused(string code, Action act) => Assert.Equal(code, Assert.Throws<FeatureFlowException>(act).Code);
+    }
+
+    private static SteeringPlan Plan(JsonNode setting) => new()
+    {
+        Name = (string)setting["name"]!,
+        Edits = [.. setting["items"]!.AsArray().Select(i => new FeatureEdit(
+            new FeatureId((int)i!["layer"]!, Sites.Parse((string)i["site"]!), (int)i["index"]!),
+            Enum.Parse<EditMethod>((string)i["method"]!, true),
+            (double)i["coefficient"]!,
+            (bool)setting["folded"]!))],
+        Targets = [new FeatureId(2, Site.Res, 301), new FeatureId(0, Site.Res, 7)],
+    };
+
+    private static int[] Ints(JsonNode list) => [.. list.AsArray().Select(x => (int)x!)];
+}
