@@ -55,23 +55,25 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
         if (epilogue.Accumulate && !scale.IsNone) throw TensorErrors.Shape("MatMul", "accumulating excludes a column scale", c_MN);
 
         var narrow = _gemm.Kernel is MicroKernel512 && Narrow.Suits(a.Rows, b);
-        if (!narrow && !Streaming.Suits(a.Rows, b))
+        var wide = _gemm.Kernel is MicroKernel512 && Wide.Suits(a.Rows, b);
+        if (!narrow && !wide && !Streaming.Suits(a.Rows, b))
         {
             _gemm.Multiply(a, b, c, stride, scale.Floats, bias.Floats, epilogue.Accumulate, cancel);
             return;
         }
 
         // few rows: stream b, every thread an equal share of its columns
-        int m = a.Rows, k = a.Columns, most = narrow ? Narrow.Piece : 1024, threads = _workers.Threads;
+        int m = a.Rows, k = a.Columns, most = narrow ? Narrow.Piece : wide ? Wide.Most : 1024, threads = _workers.Threads;
         using var rows = _scratch.Rent((long)m * k);
         for (var i = 0; i < m; i++) Rows.ToFloat(a.At(i, 0), a.Type, a.ColumnStep, rows.Floats + (long)i * k, k);
         var pieces = ((b.Columns + most - 1) / most + threads - 1) / threads * threads;
-        var piece = Gemm.RoundUp((b.Columns + pieces - 1) / pieces, 32);
+        var piece = Gemm.RoundUp((b.Columns + pieces - 1) / pieces, wide ? Wide.Strip : 32);
         float* x = rows.Floats, s = scale.Floats, t = bias.Floats;
         _workers.Run((b.Columns + piece - 1) / piece, cancel, p =>
         {
             int n0 = p * piece, n = Math.Min(piece, b.Columns - n0);
-            if (narrow) Narrow.Product(x, m, k, b, n0, n, c, stride, epilogue.Accumulate);
+            if (narrow) Narrow.Product(x, m, k, b, n0, n, _scratch, c, stride, epilogue.Accumulate);
+            else if (wide) Wide.Product(x, m, k, b, n0, n, _scratch, c, stride, epilogue.Accumulate);
             else Streaming.Product(x, m, k, b, n0, n, c, stride, epilogue.Accumulate);
             for (var i = 0; i < m; i++)
             {

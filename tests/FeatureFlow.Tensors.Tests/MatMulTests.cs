@@ -30,7 +30,7 @@ public class MatMulTests
     [InlineData(DType.F16)]
     public void EveryStoredTypeAndLayoutIsTakenInPlace(DType type)
     {
-        foreach (var (m, k, n) in new[] { (3, 70, 50), (9, 75, 50), (37, 101, 45) })
+        foreach (var (m, k, n) in new[] { (3, 70, 50), (9, 75, 50), (37, 101, 45), (1, 75, 130), (14, 75, 300) })
         {
             foreach (var layout in Enumerable.Range(0, 8))
             {
@@ -105,7 +105,7 @@ public class MatMulTests
             using var engine = new CpuEngine(2, bits);
             var all = Make.Empty(260, 205);
             engine.MatMul(a, b, all);
-            foreach (var m in new[] { 1, 2, 4, 5, 8, 9, 11, 16, 17, 30, 191, 193 })
+            foreach (var m in new[] { 1, 2, 4, 5, 8, 9, 11, 16, 17, 24, 25, 30, 64, 65, 191, 193 })
             {
                 var some = Make.Empty(m, 205);
                 engine.MatMul(a.Rows(3, m), b, some);

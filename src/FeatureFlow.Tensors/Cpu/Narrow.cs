@@ -11,24 +11,25 @@ namespace FeatureFlow.Tensors.Cpu;
 /// </summary>
 internal static unsafe class Narrow
 {
-    private const int MaxRows = 8;
+    private const int MaxRows = 24;
     private const int RowsAtOnce = 4;
-    private const int Ahead = 512; // bytes of every row asked for in advance
+    private const int Block = 128; // of k, turned at once for more rows
+    private const int Together = 32; // columns turned at once for more rows
 
     /// <summary>Columns of b that one piece of work takes.</summary>
-    public const int Piece = 64;
+    public const int Piece = 256;
 
     /// <summary>True where it is the fastest way.</summary>
     public static bool Suits(int m, in Operand b) => m <= MaxRows && Avx512F.IsSupported && b.ColumnsAreDense && b.Columns >= 16;
 
     /// <summary>c[m, columns] = a·b for some columns of b; a is dense float32 [m, k].</summary>
-    public static void Product(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+    public static void Product(float* a, int m, int k, in Operand b, int column, int columns, Scratch scratch, float* c, long stride, bool accumulate)
     {
         switch (b.Type)
         {
-            case DType.F32: Product<LoadF32>(a, m, k, b, column, columns, c, stride, accumulate); break;
-            case DType.BF16: Product<LoadBF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
-            default: Product<LoadF16>(a, m, k, b, column, columns, c, stride, accumulate); break;
+            case DType.F32: Product<LoadF32>(a, m, k, b, column, columns, scratch, c, stride, accumulate); break;
+            case DType.BF16: Product<LoadBF16>(a, m, k, b, column, columns, scratch, c, stride, accumulate); break;
+            default: Product<LoadF16>(a, m, k, b, column, columns, scratch, c, stride, accumulate); break;
         }
     }
 
@@ -42,7 +43,7 @@ internal static unsafe class Narrow
         var j = 0;
         for (; j < count && j + 16 <= readable; j += 16)
         {
-            Sixteen<LoadF32>(queries, m, k, (byte*)(keys + j * step), step * sizeof(float), k, sums);
+            Sixteen<LoadF32>(queries, m, k, (byte*)(keys + j * step), step * sizeof(float), k, (byte*)(keys + (j + 16) * step), step * sizeof(float), 64, sums);
             for (var i = 0; i < m; i++) new Span<float>(sums + i * 16, Math.Min(16, count - j)).CopyTo(new Span<float>(scores + i * stride + j, Math.Min(16, count - j)));
         }
 
@@ -57,9 +58,15 @@ internal static unsafe class Narrow
         }
     }
 
-    private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, float* c, long stride, bool accumulate)
+    private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, Scratch scratch, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {
+        if (m > RowsAtOnce)
+        {
+            ByBlocks<TLoad>(a, m, k, b, column, columns, scratch, c, stride, accumulate);
+            return;
+        }
+
         var sums = stackalloc float[RowsAtOnce * 16];
         var (depth, slabs) = Gemm.Slabs(k);
         for (var j = 0; j < columns; j += 16)
@@ -71,22 +78,53 @@ internal static unsafe class Narrow
             for (var slab = 0; slab < slabs; slab++)
             {
                 var k0 = slab * depth;
-                for (var i0 = 0; i0 < m; i0 += RowsAtOnce)
+                Sixteen<TLoad>(a + k0, m, k, b.At(k0, first), b.ColumnStep, Math.Max(0, Math.Min(depth, k - k0)), b.At(0, first + 16) + (long)k0 * 16 * TLoad.Size, 64, 1024, sums);
+                for (var i = 0; i < m; i++)
                 {
-                    var rows = Math.Min(RowsAtOnce, m - i0);
-                    Sixteen<TLoad>(a + (long)i0 * k + k0, rows, k, b.At(k0, first), b.ColumnStep, Math.Max(0, Math.Min(depth, k - k0)), sums);
-                    for (var i = 0; i < rows; i++)
-                    {
-                        float* from = sums + i * 16 + skip, to = c + (i0 + i) * stride + column + j;
-                        for (var x = 0; x < live; x++) to[x] = slab > 0 || accumulate ? from[x] + to[x] : from[x];
-                    }
+                    float* from = sums + i * 16 + skip, to = c + i * stride + column + j;
+                    for (var x = 0; x < live; x++) to[x] = slab > 0 || accumulate ? from[x] + to[x] : from[x];
+                }
+            }
+        }
+    }
+
+    // more rows than registers hold beside the turned weights: a block is turned into the first-level cache, and all rows are multiplied with it
+    private static void ByBlocks<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, Scratch scratch, float* c, long stride, bool accumulate)
+        where TLoad : struct, ILoad
+    {
+        const int apart = Together + 16;
+        using var rented = scratch.Rent(Together * Block + (m + 1) * apart);
+        float* turned = rented.Floats, sums = turned + Together * Block;
+        var bT = b.Transpose();
+        var (depth, slabs) = Gemm.Slabs(k);
+        for (var j = 0; j < columns; j += Together)
+        {
+            var live = Math.Min(Together, columns - j);
+            for (var slab = 0; slab < slabs; slab++)
+            {
+                new Span<float>(sums, m * apart).Clear();
+                int k0 = slab * depth, end = Math.Min(k, k0 + depth);
+                for (; k0 < end; k0 += Block)
+                {
+                    var deep = Math.Min(Block, end - k0);
+                    Packing.Pack(bT, column + j, live, k0, deep, Together, turned);
+                    // meanwhile the next columns come, as they lie in memory
+                    var later = j + Together < columns ? b.At(0, column + j + Together) + (long)k0 * Together * TLoad.Size : (byte*)turned;
+                    Wide.Tiles<LoadF32>(a + k0, m, k, (byte*)turned, Together * sizeof(float), later, j + Together < columns ? Together * TLoad.Size : 0, deep, sums, Together, apart);
+                }
+
+                for (var i = 0; i < m; i++)
+                {
+                    float* from = sums + i * apart, to = c + i * stride + column + j;
+                    if (slab > 0 || accumulate) Rows.Add(from, to, 1f, to, live);
+                    else new Span<float>(from, live).CopyTo(new Span<float>(to, live));
                 }
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sixteen<TLoad>(float* a, int m, long stride, byte* w, long step, int k, float* sums)
+    private static void Sixteen<TLoad>(float* a, int m, long stride, byte* w, long step, int k, byte* later, long across, long along, float* sums)
         where TLoad : struct, ILoad
     {
         Vector512<float> s0 = Vector512<float>.Zero, s1 = s0, s2 = s0, s3 = s0;
@@ -95,8 +133,9 @@ internal static unsafe class Narrow
         if (typeof(TLoad) == typeof(LoadBF16))
         {
             // two neighbours in one lane: turned together, parted by a shift and a mask
-            for (; p + 32 <= k; p += 32, w += 64)
+            for (; p + 32 <= k; p += 32, w += 64, later += along)
             {
+                Ask(later, across);
                 Quad<LoadF32>(w, step, out var r0, out var r1, out var r2, out var r3);
                 Quad<LoadF32>(w + 4 * step, step, out var t0, out var t1, out var t2, out var t3);
                 Quad<LoadF32>(w + 8 * step, step, out var u0, out var u1, out var u2, out var u3);
@@ -121,8 +160,9 @@ internal static unsafe class Narrow
             }
         }
 
-        for (; p + 16 <= k; p += 16, w += 16 * TLoad.Size)
+        for (; p + 16 <= k; p += 16, w += 16 * TLoad.Size, later += along)
         {
+            Ask(later, across);
             Quad<TLoad>(w, step, out var r0, out var r1, out var r2, out var r3);
             Quad<TLoad>(w + 4 * step, step, out var t0, out var t1, out var t2, out var t3);
             Quad<TLoad>(w + 8 * step, step, out var u0, out var u1, out var u2, out var u3);
@@ -159,14 +199,27 @@ internal static unsafe class Narrow
         if (m > 3) s3.Store(sums + 48);
     }
 
+    // sixteen cache lines for the second-level cache
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ask(byte* p, long across)
+    {
+        for (var half = 0; half < 2; half++, p += 8 * across)
+        {
+            Sse.Prefetch1(p);
+            Sse.Prefetch1(p + across);
+            Sse.Prefetch1(p + 2 * across);
+            Sse.Prefetch1(p + 3 * across);
+            Sse.Prefetch1(p + 4 * across);
+            Sse.Prefetch1(p + 5 * across);
+            Sse.Prefetch1(p + 6 * across);
+            Sse.Prefetch1(p + 7 * across);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Quad<TLoad>(byte* w, long step, out Vector512<float> r0, out Vector512<float> r1, out Vector512<float> r2, out Vector512<float> r3)
         where TLoad : struct, ILoad
     {
-        Sse.Prefetch0(w + Ahead);
-        Sse.Prefetch0(w + step + Ahead);
-        Sse.Prefetch0(w + 2 * step + Ahead);
-        Sse.Prefetch0(w + 3 * step + Ahead);
         Transpose16.FourRows(TLoad.Sixteen(w), TLoad.Sixteen(w + step), TLoad.Sixteen(w + 2 * step), TLoad.Sixteen(w + 3 * step), out r0, out r1, out r2, out r3);
     }
 

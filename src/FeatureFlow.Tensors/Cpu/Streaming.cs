@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FeatureFlow.Tensors.Cpu;
 
@@ -55,26 +56,28 @@ internal static unsafe class Streaming
         // add multiples of pieces of eight rows at a time, each read once. The sums lie together in L1: rows of c are often a power of two
         // apart, where a cache keeps few of them
         var lane = Math.Max(256, Lane / Math.Max(1, m) & ~15);
-        var sums = stackalloc float[lane * m];
+        var apart = lane + 16 * 3;
+        var space = stackalloc float[apart * m + 16];
+        var sums = (float*)(((nint)space + 63) & ~63); // every vector in one cache line
         var (depth, slabs) = Gemm.Slabs(k);
         for (var n = 0; n < columns; n += lane)
         {
             var width = Math.Min(lane, columns - n);
             for (var slab = 0; slab < slabs; slab++)
             {
-                new Span<float>(sums, lane * m).Clear();
+                new Span<float>(sums, apart * m).Clear();
                 int p = slab * depth, end = Math.Min(k, p + depth);
-                for (; p + 8 <= end; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, sums, lane, width);
+                for (; p + 8 <= end; p += 8) AddEight<TLoad>(a + p, m, k, b.At(p, column + n), b.RowStep, sums, apart, width);
                 for (; p < end; p++)
                 {
-                    for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), sums + i * lane, width);
+                    for (var i = 0; i < m; i++) AddMultiple<TLoad>(a[(long)i * k + p], b.At(p, column + n), sums + i * apart, width);
                 }
 
                 for (var i = 0; i < m; i++)
                 {
                     var target = c + i * stride + column + n;
-                    if (slab > 0 || accumulate) Rows.Add(sums + i * lane, target, 1f, target, width);
-                    else new Span<float>(sums + i * lane, width).CopyTo(new Span<float>(target, width));
+                    if (slab > 0 || accumulate) Rows.Add(sums + i * apart, target, 1f, target, width);
+                    else new Span<float>(sums + i * apart, width).CopyTo(new Span<float>(target, width));
                 }
             }
         }
@@ -87,6 +90,8 @@ internal static unsafe class Streaming
         var j = 0;
         for (; j + 32 <= n; j += 32, row += 32 * TLoad.Size)
         {
+            Ahead(row + 8 * step, step);
+            if (TLoad.Size == 4) Ahead(row + 8 * step + 64, step);
             var b0 = TLoad.Sixteen(row);
             var b1 = TLoad.Sixteen(row + step);
             var b2 = TLoad.Sixteen(row + 2 * step);
@@ -147,6 +152,21 @@ internal static unsafe class Streaming
                 for (var r = 0; r < 8; r++) *c = MathF.FusedMultiplyAdd(a[(long)i * k + r], TLoad.One(row + r * step), *c);
             }
         }
+    }
+
+    // the same cache line of the next eight rows: a stretch of a row is too short for the machine to see where it goes on
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ahead(byte* row, long step)
+    {
+        if (!Sse.IsSupported) return;
+        Sse.Prefetch0(row);
+        Sse.Prefetch0(row + step);
+        Sse.Prefetch0(row + 2 * step);
+        Sse.Prefetch0(row + 3 * step);
+        Sse.Prefetch0(row + 4 * step);
+        Sse.Prefetch0(row + 5 * step);
+        Sse.Prefetch0(row + 6 * step);
+        Sse.Prefetch0(row + 7 * step);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -202,6 +202,7 @@ internal sealed class Python : IDisposable
                 RedirectStandardError = true,
                 UseShellExecute = false,
             };
+            start.Environment["OMP_WAIT_POLICY"] = "PASSIVE"; // spinning helpers of OpenMP would keep the ones of OpenBLAS from their cores
             start.Environment["OMP_NUM_THREADS"] = start.Environment["OPENBLAS_NUM_THREADS"] = numbers[0].ToString(CultureInfo.InvariantCulture);
             try
             {
