@@ -68,6 +68,7 @@ public sealed class CmdletTests
     [Theory]
     [InlineData("4", "res", "40", 1)]
     [InlineData("0-4", "res", "40", 5)]
+    [InlineData("0..4", "res", "40", 5)]
     [InlineData("*", "*", "0-2", 45)]
     [InlineData("3-99", "m*", "510-600", 4)]
     [InlineData("1,3", "res,att", "7", 4)]

@@ -71,11 +71,10 @@ public sealed class MeasureSaeCommand : EngineCmdlet
     {
         var pack = OpenPack(Pack);
         var named = Model.Length > 0 ? Model : pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source);
-        var path = FilePath(named);
         var places = SitePlaces.Of(pack.Pack, Layer, Site).ToList();
         string[] corpora = [.. Corpus.Select(c => System.IO.Path.Exists(FilePath(c)) || WildcardPattern.ContainsWildcardCharacters(c) ? FilePath(c) : c)];
         var ids = ParameterSetName == ByIds ? FilePath(IdsFile) : null;
-        var measures = Run(cancel => Measure(pack, places, Directory.Exists(path) ? path : named, corpora, ids, cancel));
+        var measures = Run(cancel => Measure(pack, places, ModelAt(named), corpora, ids, cancel));
         foreach (var measure in measures) WriteObject(new SaeMeasurement(pack.Pack.Source, measure));
     }
 

@@ -121,14 +121,13 @@ public sealed class NewSaeCommand : EngineCmdlet
     // JSON is YAML
     private string Yaml(string name)
     {
-        var model = FilePath(Model);
         var saes = Site.Select(site =>
         {
             var sae = new Dictionary<string, object> { ["site"] = site, ["features"] = FeatureCount, ["l0"] = L0, ["kind"] = Kind.ToString().ToLower(CultureInfo.InvariantCulture) };
             if (Layer is not null && !Layer.Any(l => l.ToString() == "*")) sae["layers"] = string.Join(',', Layer.Select(l => l.ToString()));
             return sae;
         }).ToList();
-        var values = new Dictionary<string, object> { ["version"] = 1, ["kind"] = "sae-training", ["name"] = name, ["model"] = Directory.Exists(model) ? model : Model, ["saes"] = saes, ["steps"] = Steps, ["batch"] = BatchSize, ["seed"] = Seed };
+        var values = new Dictionary<string, object> { ["version"] = 1, ["kind"] = "sae-training", ["name"] = name, ["model"] = ModelAt(Model), ["saes"] = saes, ["steps"] = Steps, ["batch"] = BatchSize, ["seed"] = Seed };
         if (ParameterSetName == ByIds) values["ids"] = new Dictionary<string, string> { ["path"] = FilePath(IdsFile), ["tensor"] = Tensor };
         else values["texts"] = Corpus.Select(c => FilePath(c) is var path && System.IO.Path.Exists(path) || WildcardPattern.ContainsWildcardCharacters(c) ? FilePath(c) : c).ToList();
         return JsonSerializer.Serialize(values);

@@ -94,6 +94,13 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>A model's folder as PowerShell sees it; a hub id stays one.</summary>
+    private protected string ModelAt(string named)
+    {
+        var path = FilePath(named);
+        return Directory.Exists(path) || !FeatureFlow.Models.HubCache.IsRepositoryId(named) ? path : named;
+    }
+
     /// <summary>Full paths of what a pattern matches; a path without wildcards is taken as it is.</summary>
     /// <exception cref="FeatureFlowException">FF7004: of another provider, or of none. FF7005: nothing matches.</exception>
     internal IReadOnlyList<string> FilePaths(string pattern)

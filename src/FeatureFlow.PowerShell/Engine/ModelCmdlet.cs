@@ -12,13 +12,6 @@ public abstract class ModelCmdlet : EngineCmdlet
 
     private protected override object? Target => Model;
 
-    /// <summary>The folder, as PowerShell sees it; a hub id stays one.</summary>
-    private protected string ModelPath
-    {
-        get
-        {
-            var path = FilePath(Model);
-            return Directory.Exists(path) || !FeatureFlow.Models.HubCache.IsRepositoryId(Model) ? path : Model;
-        }
-    }
+    /// <summary>Its folder, or the hub id.</summary>
+    private protected string ModelPath => ModelAt(Model);
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace FeatureFlow.PowerShell;
 
-/// <summary>Numbers as <c>-Layer</c> and <c>-Index</c> take them: <c>4</c>, <c>0-4</c>, or <c>*</c> for all.</summary>
+/// <summary>Numbers as <c>-Layer</c> and <c>-Index</c> take them: <c>4</c>, <c>0-4</c> (or <c>0..4</c>), or <c>*</c> for all.</summary>
 public sealed record NumberRange
 {
     private const int All = int.MaxValue;
@@ -38,7 +38,7 @@ public sealed record NumberRange
         ArgumentNullException.ThrowIfNull(text);
         var trimmed = text.Trim();
         if (trimmed == "*") return new NumberRange(0, All);
-        var parts = trimmed.Split('-', 2);
+        var parts = trimmed.Split(trimmed.Contains("..", StringComparison.Ordinal) ? ".." : "-", 2);
         return Number(parts[0]) is { } first && Number(parts[^1]) is { } last && first <= last
             ? new NumberRange(first, last)
             : throw CmdletErrors.NotARange(text);
