@@ -1,8 +1,32 @@
 namespace FeatureFlow.Experiments;
 
-/// <summary>Messages of judges (FF53xx).</summary>
+/// <summary>Messages of judges (FF53xx). None ever holds a key.</summary>
 internal static partial class ExperimentErrors
 {
+    public static FeatureFlowException NoJudgeModel(string variable) =>
+        new(FailureKind.Usage, "FF5301", $"The judge's endpoint needs the name of a model; give --judge-model or set {variable}.");
+
+    public static FeatureFlowException JudgeUrl(string url) =>
+        new(FailureKind.Usage, "FF5302", $"'{url}' is no address of a judge; give http(s)://host/v1, without name or password in it.");
+
+    public static FeatureFlowException JudgeKeyDamaged(string from) =>
+        new(FailureKind.Usage, "FF5303", $"The key in {from} has characters that no key has; put the key there and nothing else.");
+
+    public static FeatureFlowException NoJudgeKey(string why) =>
+        new(FailureKind.Usage, "FF5304", $"There is no key for the judge: {why}.");
+
+    public static FeatureFlowException AnswersLocked(string path, Exception e) =>
+        new(FailureKind.Retry, "FF5305", "The file of answers cannot be opened for writing; is another run using this folder?", path, inner: e);
+
+    public static FeatureFlowException JudgeKeyRefused(string url, int status, string what, string body) =>
+        new(FailureKind.Usage, "FF5306", $"The judge at {url} refuses {what} ({status}: {body}); set FEATUREFLOW_JUDGE_KEY, or OPENAI_API_KEY for OpenAI's own.");
+
+    public static FeatureFlowException JudgeRefused(string url, int status, string body) =>
+        new(FailureKind.Usage, "FF5307", $"The judge at {url} refuses the question ({status}: {body}); check its address and model.");
+
+    public static FeatureFlowException JudgeOutOfReach(string url, string why) =>
+        new(FailureKind.Retry, "FF5308", $"The judge at {url} is out of reach: {why}. What it answered is kept; run again later.");
+
     public static FeatureFlowException ComparesNothing(string judge) =>
         new(FailureKind.Usage, "FF5310", $"The judge '{judge}' does not compare descriptions; name an endpoint with --judge openai.");
 
