@@ -30,8 +30,26 @@ internal static partial class ExperimentErrors
     public static FeatureFlowException ComparesNothing(string judge) =>
         new(FailureKind.Usage, "FF5310", $"The judge '{judge}' does not compare descriptions; name an endpoint with --judge openai.");
 
+    public static FeatureFlowException NoJudge(IEnumerable<string> subjects) =>
+        new(FailureKind.Usage, "FF5311", $"There is no judge for {string.Join(", ", subjects.Take(8))}: set FEATUREFLOW_JUDGE_URL to an OpenAI-compatible address, or list words of the subjects.");
+
     public static FeatureFlowException NoWords(string subject) =>
         new(FailureKind.Usage, "FF5320", $"The lexicon has no word of '{subject}'; list some.");
+
+    public static FeatureFlowException NoSamples(string path) =>
+        new(FailureKind.Input, "FF5330", "There are no samples here; name a CSV file with a column 'text', or a folder with samples.csv.", path);
+
+    public static FeatureFlowException NoSampleColumn(string? path, string name, IEnumerable<string> have) =>
+        new(FailureKind.Input, "FF5331", $"The samples have no column '{name}'; they have {string.Join(", ", have.Take(40))}.", path);
+
+    public static FeatureFlowException NoSubject(string path, int row) =>
+        new(FailureKind.Input, "FF5332", $"Sample {row} names no subject; fill the column, or give --subject.", path);
+
+    public static FeatureFlowException NoAim(string path, int row, string aim) =>
+        new(FailureKind.Input, "FF5333", $"Sample {row} has the aim '{aim}'; it is activate or deactivate.", path);
+
+    public static FeatureFlowException NoSampleRows(string path) =>
+        new(FailureKind.Input, "FF5334", "The table of samples has no row.", path);
 
     public static FeatureFlowException NoLexicon(string subject, IEnumerable<string> known) =>
         new(FailureKind.Usage, "FF5321", $"The lexicon has no subject '{subject}'; it has {string.Join(", ", known.Take(24))}.");

@@ -85,6 +85,7 @@ internal static class ToolApp
             new ClassesCommand(),
             new GraphCommand(),
             new IndexCommand(),
+            new JudgeCommand(),
             new RunCommand(),
             new MergeCommand(),
             new Command("pack", "Packs: which are known, and what one holds.") { new PackListCommand(), new PackShowCommand() },

@@ -48,6 +48,9 @@ internal static class ToolErrors
     public static FeatureFlowException NoModel(string pack) =>
         new(FailureKind.Usage, "FF6026", "The pack names no model; name one with --model.", pack);
 
+    public static FeatureFlowException NothingJudged(string path, int rows) =>
+        new(FailureKind.Check, "FF6030", $"The judge had a usable answer for none of {rows} rows; the column 'problem' says why.", path);
+
     public static FeatureFlowException NoSaeAt(string pack, Models.SiteAddress place, IEnumerable<string> have) =>
         new(FailureKind.Usage, "FF6027", $"The pack has no SAE at {place}; it has {string.Join(", ", have.Take(60))}.", pack);
 }

@@ -22,6 +22,9 @@ public static class JsonSchemas
     /// <summary>Of steering plans.</summary>
     public static string SteeringPlan { get; } = Document("FeatureFlow steering plan", SteeringPlanFile.Plan.Schema());
 
+    /// <summary>Of judge files.</summary>
+    public static string Judge { get; } = Document("FeatureFlow judge", Judging.JudgeFile.Record.Schema());
+
     /// <summary>Of experiments, any kind.</summary>
     public static string Experiment { get; } = Document(
         "FeatureFlow experiment",

@@ -6,7 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace FeatureFlow.Experiments.Tests.Judging;
+namespace FeatureFlow.Testing;
 
 /// <summary>A request that reached the server.</summary>
 internal sealed record Heard(string Target, IReadOnlyDictionary<string, string> Headers, JsonNode Body)
