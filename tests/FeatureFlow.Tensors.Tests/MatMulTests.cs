@@ -115,6 +115,29 @@ public class MatMulTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void FewRowsAgreeWithPlainLoopsForAnyWidthAndNumberOfThreads(int threads)
+    {
+        using var engine = new CpuEngine(threads);
+        foreach (var n in new[] { 127, 128, 129, 255, 300, 1537 })
+        {
+            foreach (var (m, k) in new[] { (1, 33), (3, 32), (7, 70), (13, 31), (24, 64), (33, 5) })
+            {
+                var a = Make.Matrix(m, k, n);
+                var b = Make.Matrix(k, n, m, n % 2 == 0 ? DType.BF16 : DType.F32, transposed: n == 255);
+                var c = Make.Empty(m, n);
+                engine.MatMul(a, b, c);
+                var expected = Reference.MatMul(a, b);
+                Near(expected, c, k);
+                engine.MatMul(a, b, c, new MatMulEpilogue(Accumulate: true));
+                Near([.. expected.Select(x => 2 * x)], c, k);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(3)]
     [InlineData(40)]
     public void SparseProductEqualsDense(int m)

@@ -38,8 +38,14 @@ internal static unsafe class Wide
     private static void Product<TLoad>(float* a, int m, int k, in Operand b, int column, int columns, Scratch scratch, float* c, long stride, bool accumulate)
         where TLoad : struct, ILoad
     {
-        // the last strip may begin before this piece: what it computes again is left out
-        var width = Gemm.RoundUp(columns, Strip);
+        // strips are whole: the last may begin before its columns, and what it computes again is left out
+        var width = Math.Min(Gemm.RoundUp(columns, Strip), b.Columns / Strip * Strip);
+        if (width < columns)
+        {
+            Product<TLoad>(a, m, k, b, column + width, columns - width, scratch, c, stride, accumulate);
+            columns = width;
+        }
+
         var first = Math.Min(column, b.Columns - width);
         var skip = column - first;
         var apart = width + 48; // rows of sums must not be a power of two apart
