@@ -36,6 +36,9 @@ internal static class FlowErrors
     public static Exception IndexNotWritable(string folder, Exception why) =>
         New(FailureKind.Input, "FF4021", $"The flow index cannot be written here: {why.Message}", folder, why);
 
+    public static Exception NotOptimal(AssignmentCertificate found) =>
+        New(FailureKind.Check, "FF4041", Invariant($"The assignment costs {found.Primal}, its dual bound is {found.Dual}: the optimum is not proven. Costs that are not finite, or of very different size, do that."));
+
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");
 

@@ -1,0 +1,191 @@
+namespace FeatureFlow.Flow;
+
+/// <summary>
+/// Matches one row after another along shortest augmenting paths (Jonker and Volgenant 1987), seeing candidates only. A search that would pass a row's line stops there: prices are
+/// changed as far as it got, which is exact, the row that stopped it is named, and the search goes on when that row has been asked again.
+/// </summary>
+internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
+{
+    private readonly double[] _distance = new double[state.Columns];
+    private readonly int[] _from = new int[state.Columns];
+    private readonly int[] _seen = new int[state.Columns];
+    private readonly int[] _settled = new int[state.Columns];
+    private readonly List<int> _order = [];
+    private readonly List<(double End, int Row)> _lines = [];
+    private readonly PriorityHeap _heap = new();
+    private int _stamp;
+    private double _limit;
+    private double _free;
+
+    /// <summary>Rows whose lists stopped a search.</summary>
+    public HashSet<int> Stale { get; } = [];
+
+    public long Paths { get; private set; }
+
+    public long Scanned { get; private set; }
+
+    /// <summary>
+    /// Rows bid for their nearest column by as much as the second nearest is farther, and displace its owner (augmenting row reduction): cheap, and leaves few rows
+    /// to the searches. A row knows its second nearest up to its line only, and never bids beyond.
+    /// </summary>
+    public void Bid(List<int> rows, CancellationToken cancel)
+    {
+        var (value, price) = (state.Value, state.Price);
+        var budget = 8L * state.Rows;
+        for (var sweep = 0; sweep < 2; sweep++)
+        {
+            var displaced = new List<int>();
+            foreach (var first in rows)
+            {
+                cancel.ThrowIfCancellationRequested();
+                for (var i = first; i >= 0;)
+                {
+                    var (near, second, j, other) = Two(i);
+                    var line = lists.Line[i];
+                    if (near > line || budget-- < 0)
+                    {
+                        if (near > line) Stale.Add(i);
+                        else displaced.Add(i);
+                        break;
+                    }
+
+                    if (second > line) (second, other) = (line, -1);
+                    value[i] = second;
+                    var owner = state.RowOf[j];
+                    if (second > near) price[j] -= second - near;
+                    else if (owner >= 0 && other >= 0) (j, owner) = (other, state.RowOf[other]);
+                    state.Match(i, j);
+                    if (owner >= 0)
+                    {
+                        state.ColumnOf[owner] = -1;
+                        if (second > near)
+                        {
+                            i = owner;
+                            continue;
+                        }
+
+                        displaced.Add(owner);
+                    }
+
+                    break;
+                }
+            }
+
+            rows = displaced;
+        }
+    }
+
+    /// <summary>Matches a free row, or gets as far as candidates go and adds to <see cref="Stale"/>.</summary>
+    public bool Match(int row)
+    {
+        var (near, _, _, _) = Two(row);
+        if (near > lists.Line[row])
+        {
+            Stale.Add(row);
+            return false;
+        }
+
+        Paths++;
+        _stamp++;
+        _heap.Clear();
+        _order.Clear();
+        _lines.Clear();
+        (_limit, _free) = (double.PositiveInfinity, double.PositiveInfinity);
+        state.Value[row] = near;
+        Scan(row, 0);
+        while (_heap.TryPop(out var distance, out var j))
+        {
+            if (_settled[j] == _stamp || distance > _distance[j]) continue;
+            if (distance > _limit) break;
+            if (state.RowOf[j] < 0)
+            {
+                Lower(row, distance);
+                Augment(row, j);
+                return true;
+            }
+
+            _settled[j] = _stamp;
+            _order.Add(j);
+            Scan(state.RowOf[j], distance);
+        }
+
+        Lower(row, _limit);
+        AskAgain();
+        return false;
+    }
+
+    // the row that stopped the search, and those that would stop it next: asking many rows at once costs little more than asking one
+    private void AskAgain()
+    {
+        _lines.Sort();
+        for (var i = 0; i < _lines.Count && (i < Math.Max(16, _lines.Count / 8) || _lines[i].End <= _limit); i++)
+        {
+            if (double.IsFinite(_lines[i].End)) Stale.Add(_lines[i].Row);
+        }
+    }
+
+    private void Scan(int row, double distance)
+    {
+        Scanned++;
+        var start = distance - state.Value[row];
+        var end = start + lists.Line[row];
+        _lines.Add((end, row));
+        if (end < _limit) _limit = end;
+        int[] columns = lists.Columns(row);
+        double[] costs = lists.Costs(row), reduced = lists.Reduced(row), price = state.Price;
+        var bound = Math.Min(_limit, _free);
+        for (var e = 0; e < columns.Length; e++)
+        {
+            // what follows is no nearer than it was when asked
+            if (start + reduced[e] > bound) break;
+            var j = columns[e];
+            var there = start + costs[e] - price[j];
+            if (there > bound || _settled[j] == _stamp || (_seen[j] == _stamp && there >= _distance[j])) continue;
+            (_seen[j], _distance[j], _from[j]) = (_stamp, there, row);
+            if (state.RowOf[j] < 0) bound = _free = Math.Min(_free, there);
+            _heap.Push(there, j);
+        }
+    }
+
+    // duals move by what every settled column is nearer than the end
+    private void Lower(int row, double end)
+    {
+        foreach (var j in _order)
+        {
+            var step = end - _distance[j];
+            if (step <= 0) continue;
+            state.Price[j] -= step;
+            state.Value[state.RowOf[j]] += step;
+        }
+
+        state.Value[row] += end;
+    }
+
+    private void Augment(int row, int column)
+    {
+        while (true)
+        {
+            var i = _from[column];
+            var before = state.ColumnOf[i];
+            state.Match(i, column);
+            if (i == row) return;
+            column = before;
+        }
+    }
+
+    // the nearest and the second nearest candidate now
+    private (double Near, double Second, int Column, int Other) Two(int row)
+    {
+        int[] columns = lists.Columns(row);
+        double[] costs = lists.Costs(row), reduced = lists.Reduced(row), price = state.Price;
+        var (near, second, column, other) = (double.PositiveInfinity, double.PositiveInfinity, -1, -1);
+        for (var e = 0; e < columns.Length && reduced[e] < second; e++)
+        {
+            var r = costs[e] - price[columns[e]];
+            if (r < near) (second, other, near, column) = (near, column, r, columns[e]);
+            else if (r < second) (second, other) = (r, columns[e]);
+        }
+
+        return (near, second, column, other);
+    }
+}
