@@ -39,6 +39,9 @@ internal static class FlowErrors
     public static Exception NotOptimal(AssignmentCertificate found) =>
         New(FailureKind.Check, "FF4041", Invariant($"The assignment costs {found.Primal}, its dual bound is {found.Dual}: the optimum is not proven. Costs that are not finite, or of very different size, do that."));
 
+    public static Exception NoCosts(int row) =>
+        New(FailureKind.Input, "FF4042", Invariant($"The costs of feature {row} are not finite; its parameters, or the fold of them, are too large."));
+
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");
 

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace FeatureFlow.Flow;
 
 /// <summary>
@@ -32,27 +30,49 @@ public static class AssignmentSolver
     {
         private const int SampledShare = 8;
         private const int PassBlock = 8192;
+        private const double RelativeTolerance = 1e-11;
 
         private readonly AssignmentState _state = new(costs.Rows, costs.Columns);
         private readonly CandidateLists _lists = new(costs.Rows);
+        private readonly AssignmentCheckpoint? _checkpoint = options.Checkpoint is { } file ? new(file, costs.Identity, options.CheckpointSeconds) : null;
+
+        // every row's smallest reduced cost over all columns, as the certificate finds it; NaN before
+        private readonly double[] _smallest = new double[costs.Rows];
         private long _queries;
 
         public Assignment Solve()
         {
-            Debug.Assert(costs.Rows <= costs.Columns);
             if (costs.Rows == 0) return new Assignment([], new AssignmentCertificate(0, 0, 0, 0), new AssignmentWork(0, 0, 0, 0));
+            Array.Fill(_smallest, double.NaN);
+            if (_checkpoint?.TryLoad(_state, _lists, _smallest) != true) StartPrices();
+            try
+            {
+                var (rounds, search) = Match();
+                Certify();
+                _checkpoint?.Delete();
+                return new Assignment(_state.ColumnOf, Certificate(), new AssignmentWork(_queries, rounds, search.Paths, search.Scanned));
+            }
+            catch (OperationCanceledException)
+            {
+                // between two steps the state is always one that can be gone on from
+                _checkpoint?.Save(_state, _lists, _smallest, always: true);
+                throw;
+            }
+        }
+
+        private (int Rounds, PathSearch Search) Match()
+        {
             var first = Math.Min(options.Candidates, costs.Columns);
-            StartPrices();
             for (var start = 0; start < costs.Rows; start += PassBlock)
             {
-                int[] rows = [.. Enumerable.Range(start, Math.Min(PassBlock, costs.Rows - start))];
+                int[] rows = [.. Enumerable.Range(start, Math.Min(PassBlock, costs.Rows - start)).Where(i => _lists.Count(i) == 0)];
+                if (rows.Length == 0) continue;
                 Renew(rows, first, Report("candidates", 0.05 + (0.4 * start / costs.Rows), 0.4 * rows.Length / costs.Rows));
             }
 
             var search = new PathSearch(_state, _lists);
-            search.Bid(_state.FreeRows(), cancel);
-            var rounds = 0;
-            while (true)
+            if (_state.FreeRows().Count == costs.Rows) search.Bid(_state.FreeRows(), cancel);
+            for (var rounds = 0; ; rounds++)
             {
                 foreach (var row in _state.FreeRows())
                 {
@@ -62,14 +82,12 @@ public static class AssignmentSolver
 
                 var free = _state.FreeRows().Count;
                 options.Progress?.Report(new FlowProgress(FormattableString.Invariant($"paths, {free} left"), 0.45 + (0.2 * (costs.Rows - free) / costs.Rows)));
-                if (free == 0) break;
+                if (free == 0) return (rounds, search);
                 int[] stale = [.. search.Stale.Order()];
                 search.Stale.Clear();
+                if (stale.Length == 0) throw FlowErrors.NoCosts(_state.FreeRows()[0]);
                 Renew(stale, first, null);
-                rounds++;
             }
-
-            return new Assignment(_state.ColumnOf, Certify(), new AssignmentWork(_queries, rounds, search.Paths, search.Scanned));
         }
 
         // a column's price starts near its smallest costs: dictionaries have columns that are near to everybody, or to nobody. With more columns than rows, prices must
@@ -82,29 +100,39 @@ public static class AssignmentSolver
             costs.Smallest(sample, _state.Price, Report("prices", 0, 0.05), cancel);
         }
 
-        private void Renew(int[] rows, int first, IProgress<double>? progress)
+        private void Renew(int[] rows, int first, Stage? progress)
         {
             _queries += rows.Length;
             _lists.Renew(costs, rows, _state.Price, first, progress, cancel);
+            _checkpoint?.Save(_state, _lists, _smallest);
         }
 
-        // every row's smallest reduced cost over all columns, asked anew
-        private AssignmentCertificate Certify()
+        // asks all rows anew, so that nothing that went before is trusted
+        private void Certify()
         {
-            double primal = 0, dual = 0, size = 0;
             var column = new int[PassBlock];
             var smallest = new double[PassBlock];
             for (var start = 0; start < costs.Rows; start += PassBlock)
             {
                 var count = Math.Min(PassBlock, costs.Rows - start);
+                if (!double.IsNaN(_smallest[start + count - 1])) continue;
                 costs.Nearest([.. Enumerable.Range(start, count)], _state.Price, 1, column, smallest, Report("certificate", 0.65 + (0.35 * start / costs.Rows), 0.35 * count / costs.Rows), cancel);
-                for (var i = 0; i < count; i++)
-                {
-                    var cost = costs.Cost(start + i, _state.ColumnOf[start + i]);
-                    primal += cost;
-                    dual += smallest[i];
-                    size += Math.Abs(smallest[i]) + Math.Abs(cost);
-                }
+                smallest.AsSpan(0, count).CopyTo(_smallest.AsSpan(start));
+                _checkpoint?.Save(_state, _lists, _smallest);
+            }
+
+            options.Progress?.Report(new FlowProgress("certificate", 1));
+        }
+
+        private AssignmentCertificate Certificate()
+        {
+            double primal = 0, dual = 0, size = 0;
+            for (var i = 0; i < costs.Rows; i++)
+            {
+                var cost = costs.Cost(i, _state.ColumnOf[i]);
+                primal += cost;
+                dual += _smallest[i];
+                size += Math.Abs(_smallest[i]) + Math.Abs(cost);
             }
 
             foreach (var price in _state.Price)
@@ -113,8 +141,9 @@ public static class AssignmentSolver
                 size += Math.Abs(price);
             }
 
+            // columns too many are matched with rows that cost nothing, whose value is the negative of the largest price
             if (costs.Columns > costs.Rows) dual -= (costs.Columns - costs.Rows) * _state.Price.Max();
-            return new AssignmentCertificate(primal, dual, 1e-11 * size, (long)costs.Rows * costs.Columns);
+            return new AssignmentCertificate(primal, dual, RelativeTolerance * size, (long)costs.Rows * costs.Columns);
         }
 
         private Stage? Report(string stage, double from, double share) => options.Progress is null ? null : new Stage(options.Progress, stage, from, share);

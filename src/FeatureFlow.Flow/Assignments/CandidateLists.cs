@@ -42,11 +42,16 @@ internal sealed class CandidateLists
 
     public void Set(int row, int[] columns, double[] reduced, double[] prices, int all)
     {
+        if (columns.Length == 0) throw FlowErrors.NoCosts(row);
         var costs = new double[columns.Length];
         for (var e = 0; e < columns.Length; e++) costs[e] = reduced[e] + prices[columns[e]];
         (_columns[row], _reduced[row], _costs[row]) = (columns, reduced, costs);
         Line[row] = columns.Length == all ? double.PositiveInfinity : reduced[^1];
     }
+
+    /// <summary>Puts back what a checkpoint kept.</summary>
+    public void Restore(int row, int[] columns, double[] reduced, double[] costs, double line) =>
+        (_columns[row], _reduced[row], _costs[row], Line[row]) = (columns, reduced, costs, line);
 
     /// <summary>Asks for the nearest columns of some rows under the prices.</summary>
     public void Renew(ICostSource source, ReadOnlySpan<int> rows, double[] prices, int first, IProgress<double>? progress, CancellationToken cancel)

@@ -50,6 +50,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
                     }
 
                     if (second > line) (second, other) = (line, -1);
+                    if (double.IsPositiveInfinity(second)) second = near; // the only column there is
                     value[i] = second;
                     var owner = state.RowOf[j];
                     if (second > near) price[j] -= second - near;
