@@ -150,7 +150,7 @@ public sealed partial class NpzFile
     }
 
     // version 1, padded to a multiple of 64 as numpy does
-    private static byte[] NpyHeaderOf(TensorSource tensor)
+    internal static byte[] NpyHeaderOf(TensorSource tensor)
     {
         var type = tensor.DType switch { DType.F32 => "<f4", DType.F16 => "<f2", DType.F64 => "<f8", DType.I64 => "<i8", DType.I32 => "<i4", _ => "|u1" };
         var shape = string.Join(", ", tensor.Shape.Select(n => n.ToString(CultureInfo.InvariantCulture))) + (tensor.Shape.Count == 1 ? "," : "");

@@ -83,6 +83,8 @@ internal static class ToolApp
             new PredecessorsCommand(),
             new SuccessorsCommand(),
             new ClassesCommand(),
+            new MatchCommand(),
+            new ComposeCommand(),
             new GraphCommand(),
             new IndexCommand(),
             new JudgeCommand(),

@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FeatureFlow.Experiments;
+using FeatureFlow.Flow;
+using FeatureFlow.Saes;
+
+namespace FeatureFlow.Tools.Commands;
+
+/// <summary><c>featureflow match</c>: which feature of one dictionary is which of another.</summary>
+internal sealed class MatchCommand : ToolCommand
+{
+    private readonly Option<string> _pack = PackOptions.Pack();
+    private readonly Option<Site> _site = PackOptions.Site("Site of both SAEs, or of the source where --to-site is given; res unless given.");
+    private readonly Option<Site> _toSite = PackOptions.Site("Site of the target SAE.");
+    private readonly Option<int> _from = new("--from") { Description = "Layer of the source SAE.", HelpName = "L", Required = true };
+    private readonly Option<int> _to = new("--to") { Description = "Layer of the target SAE.", HelpName = "M", Required = true };
+    private readonly MapOptions _map = new();
+    private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep the state of the assignment in this file and go on from it when stopped; deleted at the end.", HelpName = "FILE" };
+    private readonly Option<string[]> _out = new("--out", "-o") { Description = "Write the map: .csv with the columns source,target,cost,similarity, or .npy with the target of every source; may be given twice.", HelpName = "FILE" };
+
+    public MatchCommand()
+        : base(
+            "match",
+            "Match the features of two SAEs: the exact assignment of least cost with its proof, or the nearest by cosine.",
+            ("match --pack examples/stories260k --site res --from 0 --to 1 --out map.csv", "SAE Match between two layers: decoder, encoder and bias, folded."),
+            ("match --pack examples/stories260k --from 0 --to 1 --cost decoder --unfolded --out map.csv --out P_0_1.npy", "Decoder rows as they are; also as a NumPy permutation."),
+            ("match --pack examples/stories260k --from 3 --site mlp --to 3 --to-site res --out map.csv --json", "What an MLP writes, in the residual stream after it."),
+            ("match --pack examples/stories260k --from 0 --to 1 --method cosine --top 5 --out map.csv", "The five nearest by cosine of every feature."))
+    {
+        foreach (var option in new Option[] { _pack, _site, _from, _to }) Options.Add(option);
+        _toSite = new Option<Site>("--to-site") { Description = _toSite.Description, HelpName = "SITE", CustomParser = _toSite.CustomParser };
+        Options.Add(_toSite);
+        _map.AddTo(this);
+        foreach (var option in new Option[] { _checkpoint, _out }) Options.Add(option);
+    }
+
+    protected override int Run(ParseResult options, ToolContext context)
+    {
+        var pack = context.Open(options.GetValue(_pack)!);
+        var site = options.GetResult(_site) is null ? Site.Res : options.GetValue(_site);
+        var toSite = options.GetResult(_toSite) is null ? site : options.GetValue(_toSite);
+        var map = context.Watch("match", progress => FeatureMapBuilder.Build(
+            pack, options.GetValue(_from), site, options.GetValue(_to), toSite, _map.Read(options, new AssignmentOptions { Progress = progress, Checkpoint = options.GetValue(_checkpoint) }), context.Cancel));
+        foreach (var file in options.GetValue(_out) ?? [])
+        {
+            FeatureMapFile.Write(map, file);
+            context.Note($"{map.Pairs.Count} pairs in {file}");
+        }
+
+        Show(map, context);
+        return 0;
+    }
+
+    private static void Show(FeatureMap map, ToolContext context)
+    {
+        var facts = new (string Name, object? Value)[]
+        {
+            ("from", map.From), ("to", map.To), ("method", map.Method.ToString().ToLowerInvariant()), ("cost", map.Cost?.ToString().ToLowerInvariant()),
+            ("source_fold", map.SourceFold), ("target_fold", map.TargetFold), ("source_unscaled", map.SourceUnscaled), ("target_unscaled", map.TargetUnscaled),
+            ("features_source", map.SourceCount), ("features_target", map.TargetCount), ("pairs", map.Pairs.Count),
+            ("total_cost", map.TotalCost), ("dual_bound", map.Certificate?.Dual), ("gap", map.Certificate?.Gap), ("pairs_verified", map.Certificate?.Pairs),
+            ("mse_w_dec", map.Error?.Decoder), ("mse_w_enc", map.Error?.Encoder), ("mse_b_enc", map.Error?.EncoderBias),
+            ("mean_similarity", map.Pairs.Count > 0 ? map.Pairs.Average(p => p.Similarity ?? 0) : null),
+        };
+        if (!context.Json)
+        {
+            context.Show(new TableColumns<(string Name, object? Value)>(("what", f => f.Name.Replace('_', ' ')), ("value", f => f.Value)), facts.Where(f => f.Value is not null));
+            return;
+        }
+
+        var json = new JsonObject();
+        foreach (var (name, value) in facts) json[name] = value is null ? null : JsonSerializer.SerializeToNode(value);
+        json["unmatched_sources"] = new JsonArray([.. map.UnmatchedSources.Select(i => (JsonNode)i)]);
+        json["unmatched_targets"] = new JsonArray([.. map.UnmatchedTargets.Select(i => (JsonNode)i)]);
+        context.Out.WriteLine(json.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }));
+    }
+}
+
+/// <summary>Options of how features are matched, shared by the commands that match.</summary>
+internal sealed class MapOptions
+{
+    private readonly Option<string> _method = new Option<string>("--method") { Description = "assignment: one to one, least total cost; cosine: the nearest of every source.", HelpName = "assignment|cosine", DefaultValueFactory = _ => "assignment" }.AcceptOnlyFromAmong("assignment", "cosine");
+    private readonly Option<string> _cost = PackOptions.Choice("--cost", [], "What an assignment compares, by squared error.", MatchCost.Both);
+    private readonly Option<bool> _unfolded = new("--unfolded") { Description = "Compare parameters as they are, without folding thresholds into them." };
+    private readonly Option<string?> _fold = new Option<string?>("--fold") { Description = "What to fold by; thresholds where there are some, else decoder norms.", HelpName = "threshold|decoder-norm" }.AcceptOnlyFromAmong("threshold", "decoder-norm");
+    private readonly Option<double[]> _weights = new("--weights") { Description = "Weights of decoder, encoder and encoder bias in the cost 'both'; 1,1,1 unless given.", HelpName = "D,E,B", CustomParser = Weights };
+    private readonly Option<int> _top = new("--top", "-k") { Description = "Targets of a source, for cosine.", HelpName = "K", DefaultValueFactory = _ => 1 };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in new Option[] { _method, _cost, _unfolded, _fold, _weights, _top }) command.Options.Add(option);
+    }
+
+    public FeatureMapOptions Read(ParseResult options, AssignmentOptions assignment)
+    {
+        var weights = options.GetValue(_weights) is { Length: 3 } given ? given : [1, 1, 1];
+        return new FeatureMapOptions
+        {
+            Method = Enum.Parse<MapMethod>(options.GetValue(_method)!, ignoreCase: true),
+            Cost = Enum.Parse<MatchCost>(options.GetValue(_cost)!, ignoreCase: true),
+            Folded = !options.GetValue(_unfolded),
+            Fold = options.GetValue(_fold) switch { "threshold" => FoldRule.Threshold, "decoder-norm" => FoldRule.DecoderNorm, _ => null },
+            DecoderWeight = weights[0],
+            EncoderWeight = weights[1],
+            BiasWeight = weights[2],
+            Top = options.GetValue(_top),
+            Assignment = assignment,
+        };
+    }
+
+    private static double[] Weights(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var parts = result.Tokens.SelectMany(t => t.Value.Split(',')).ToArray();
+        var numbers = new double[parts.Length];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            if (!double.TryParse(parts[i], System.Globalization.CultureInfo.InvariantCulture, out numbers[i])) result.AddError($"'{parts[i]}' is no number; weights are written as in 1,0.1,0.");
+        }
+
+        if (parts.Length != 3) result.AddError("Three weights are needed: decoder, encoder, encoder bias, as in 1,0.1,0.");
+        return numbers;
+    }
+}
