@@ -37,19 +37,19 @@ internal static class FlowErrors
         New(FailureKind.Input, "FF4021", $"The flow index cannot be written here: {why.Message}", folder, why);
 
     public static Exception NotOptimal(AssignmentCertificate found) =>
-        New(FailureKind.Check, "FF4041", Invariant($"The assignment costs {found.Primal}, its dual bound is {found.Dual}: the optimum is not proven. Costs that are not finite, or of very different size, do that."));
+        New(FailureKind.Check, "FF4061", Invariant($"The assignment costs {found.Primal}, its dual bound is {found.Dual}: the optimum is not proven. Costs that are not finite, or of very different size, do that."));
 
     public static Exception NoCosts(int row) =>
-        New(FailureKind.Input, "FF4042", Invariant($"The costs of feature {row} are not finite; its parameters, or the fold of them, are too large."));
+        New(FailureKind.Input, "FF4062", Invariant($"The costs of feature {row} are not finite; its parameters, or the fold of them, are too large."));
 
     public static Exception Widths(string path, string group, int a, int b) =>
-        Usage("FF4043", Invariant($"Its {group} is {a} wide, that of the other {b}: dictionaries of different widths cannot be matched."), path);
+        Usage("FF4063", Invariant($"Its {group} is {a} wide, that of the other {b}: dictionaries of different widths cannot be matched."), path);
 
     public static Exception Weight(string name, double value) =>
-        Usage("FF4044", Invariant($"The {name} weight is {value}; weights are finite and not negative."));
+        Usage("FF4064", Invariant($"The {name} weight is {value}; weights are finite and not negative."));
 
     public static Exception Gap(FeatureMap first, FeatureMap second) =>
-        Usage("FF4045", $"These maps do not follow each other: {first} and {second}.");
+        Usage("FF4065", $"These maps do not follow each other: {first} and {second}.");
 
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");

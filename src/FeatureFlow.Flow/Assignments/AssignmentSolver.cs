@@ -12,7 +12,7 @@ public static class AssignmentSolver
     /// <param name="costs">The problem.</param>
     /// <param name="options">Candidates, checkpoint, progress.</param>
     /// <param name="cancel">Honoured within 100 ms; with a checkpoint the work is taken up again where it was.</param>
-    /// <exception cref="FeatureFlowException">FF4041: the certificate does not prove the optimum (costs that are not finite).</exception>
+    /// <exception cref="FeatureFlowException">FF4061: the certificate does not prove the optimum (costs that are not finite).</exception>
     public static Assignment Solve(ICostSource costs, AssignmentOptions? options = null, CancellationToken cancel = default)
     {
         var turned = costs.Rows > costs.Columns;

@@ -6,7 +6,7 @@ public static class FeatureMapAlgebra
     /// <summary>
     /// The map that goes through all of them in turn: P(A→C) = P(B→C)∘P(A→B). Weights multiply, ways to one target add up; of one source the targets come by falling weight.
     /// </summary>
-    /// <exception cref="FeatureFlowException">FF4045: one does not begin where the one before ends.</exception>
+    /// <exception cref="FeatureFlowException">FF4065: one does not begin where the one before ends.</exception>
     public static FeatureMap Join(IReadOnlyList<FeatureMap> maps)
     {
         var joined = maps[0];

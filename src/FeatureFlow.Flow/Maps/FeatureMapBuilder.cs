@@ -16,7 +16,7 @@ public static class FeatureMapBuilder
     /// <param name="toSite">Site of the target.</param>
     /// <param name="options">Method, cost, fold.</param>
     /// <param name="cancel">Honoured within 100 ms.</param>
-    /// <exception cref="FeatureFlowException">FF4001: no such SAE; FF4043: their parameters are of different widths; FF4044: a weight; FF3120: they cannot be folded so.</exception>
+    /// <exception cref="FeatureFlowException">FF4001: no such SAE; FF4063: their parameters are of different widths; FF4064: a weight; FF3120: they cannot be folded so.</exception>
     public static FeatureMap Build(OpenedPack pack, int fromLayer, Site fromSite, int toLayer, Site toSite, FeatureMapOptions? options = null, CancellationToken cancel = default)
     {
         options ??= new FeatureMapOptions();

@@ -140,7 +140,7 @@ public sealed class AssignmentTests
     {
         using Tensor a = Points(1, 40, 8), b = Points(2, 40, 8);
         a.AsSpan<float>()[3] = float.NaN;
-        Assert.Equal("FF4042", Assert.Throws<FeatureFlowException>(() => AssignmentSolver.Solve(new PointCosts(CpuEngine.Shared, a, b, "x"))).Code);
+        Assert.Equal("FF4062", Assert.Throws<FeatureFlowException>(() => AssignmentSolver.Solve(new PointCosts(CpuEngine.Shared, a, b, "x"))).Code);
     }
 
     private static Tensor Points(int seed, int rows, int width)

@@ -138,7 +138,7 @@ public sealed class MapTests : IDisposable
         Assert.Equal([0, 2, 1], FeatureMapAlgebra.Path([Single(2, 1, 0), Single(0, 2, 1)], 0));
         Assert.Equal([1], FeatureMapAlgebra.Path([Single(2, -1, 0)], 1));
         Assert.Equal(2 / 3.0, FeatureMapAlgebra.Agreement(Single(2, 1, 0), Single(2, 1, 1)));
-        Assert.Equal("FF4045", Assert.Throws<FeatureFlowException>(() => FeatureMapAlgebra.Join([a with { To = "1/res" }, b with { From = "2/res" }])).Code);
+        Assert.Equal("FF4065", Assert.Throws<FeatureFlowException>(() => FeatureMapAlgebra.Join([a with { To = "1/res" }, b with { From = "2/res" }])).Code);
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class MapTests : IDisposable
         var decoder = FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, new FeatureMapOptions { Cost = MatchCost.Decoder });
         Assert.Equal(decoder.Targets(), both.Targets());
         Assert.Equal(decoder.TotalCost!.Value, both.TotalCost!.Value, 1e-9);
-        Assert.Equal("FF4044", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, new FeatureMapOptions { BiasWeight = -1 })).Code);
+        Assert.Equal("FF4064", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, new FeatureMapOptions { BiasWeight = -1 })).Code);
         Assert.Equal("FF4001", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.Build(_pack, 0, Site.Res, 9, Site.Res)).Code);
     }
 
