@@ -21,9 +21,11 @@
         'Get-Sae'
         'Get-SaeFeature'
         'Invoke-Generation'
+        'Invoke-Steering'
         'Measure-Sae'
         'New-FlowGraph'
         'New-Sae'
+        'New-SteeringPlan'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

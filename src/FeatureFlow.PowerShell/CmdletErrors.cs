@@ -26,5 +26,8 @@ internal static class CmdletErrors
     public static Exception NoModel(string pack) =>
         Usage("FF7008", "The pack names no model; name one with -Model.", pack);
 
+    public static Exception NoPack(string plan) =>
+        Usage("FF7009", $"The steering plan '{plan}' does not say which pack its features are of; name it with -Pack.");
+
     private static FeatureFlowException Usage(string code, string text, string? file = null) => new(FailureKind.Usage, code, text, file);
 }

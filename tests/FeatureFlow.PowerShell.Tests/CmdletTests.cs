@@ -51,6 +51,38 @@ public sealed class CmdletTests
     }
 
     [Fact]
+    public void SteeringStreamsWhatThePlansOfAGraphWrite()
+    {
+        using var folder = new TempFolder();
+        var shell = Shell(Repository.Example("storyworld"))
+            .Add<NewFlowGraphCommand>(("Pack", "."), ("Feature", "5/res/108"))
+            .Add<NewSteeringPlanCommand>(("Coefficient", new[] { 4.0, 9.0 }), ("Layer", "4-5"), ("Schedule", "Exponential"), ("OutFile", folder.File("plans.csv")))
+            .Add<InvokeSteeringCommand>(("Prompt", "At the wedding,"), ("MaxTokens", 6), ("Samples", 2), ("Baseline", true))
+            .Run();
+        Assert.Empty(shell.Errors);
+        var results = shell.Of<SteeringResult>().ToArray();
+        Assert.Equal(2 + 8, results.Length);
+        Assert.Equal(["cumulative-exponential-L4-s4", "cumulative-exponential-L4-s9", "cumulative-exponential-L5-s4", "cumulative-exponential-L5-s9", "unsteered"], results.Select(r => r.Plan).Distinct().Order());
+        Assert.All(results, r => Assert.Equal(r.Plan == "unsteered", r.Kl == 0));
+
+        // graphs themselves, and plans of a file, say the same
+        var direct = Shell(Repository.Example("storyworld"))
+            .Add<NewFlowGraphCommand>(("Pack", "."), ("Feature", "5/res/108"))
+            .Add<InvokeSteeringCommand>(("Prompt", "At the wedding,"), ("MaxTokens", 6), ("Coefficient", new[] { 9.0 }), ("Schedule", "Exponential"))
+            .Run().Of<SteeringResult>().Single();
+        var read = Shell(Repository.Example("storyworld"))
+            .Add<NewSteeringPlanCommand>(("Path", folder.File("plans.csv")))
+            .Add<InvokeSteeringCommand>(("Prompt", "At the wedding,"), ("MaxTokens", 6), ("Pack", "."))
+            .Run().Of<SteeringResult>().Single(r => r.Plan == "cumulative-exponential-L5-s9");
+        var piped = results.Single(r => r.Plan == "cumulative-exponential-L5-s9" && r.Sample == 0);
+        Assert.Equal((piped.Text, piped.Kl), (direct.Text, direct.Kl));
+        Assert.Equal((piped.Text, piped.Kl), (read.Text, read.Kl));
+
+        var without = Shell(Repository.Example("storyworld")).Add<NewSteeringPlanCommand>(("Path", folder.File("plans.csv"))).Add<InvokeSteeringCommand>(("Prompt", "x")).Run();
+        Assert.Contains("FF7009", without.Errors[0].ErrorId, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ThePipelineOfTheReadmeRuns()
     {
         using var folder = new TempFolder();

@@ -30,9 +30,11 @@ Test 'Get-FlowEngine' { Invoke-Examples Get-FlowEngine }
 Test 'Get-Sae' { Invoke-Examples Get-Sae }
 Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
 Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
+Test 'Invoke-Steering' { Invoke-Examples Invoke-Steering }
 Test 'Measure-Sae' { Invoke-Examples Measure-Sae }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
 Test 'New-Sae' { Invoke-Examples New-Sae }
+Test 'New-SteeringPlan' { Invoke-Examples New-SteeringPlan }
 
 Test 'examples/pipeline.ps1' {
     Import-Module $Module
