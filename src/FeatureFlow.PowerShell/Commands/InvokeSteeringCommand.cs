@@ -97,7 +97,7 @@ public sealed class InvokeSteeringCommand : SteeringCmdlet
         _waiting.Clear();
         _together = Math.Min(2 * _together, most);
         var pack = OpenPack(PackOf(plans[0]));
-        var model = Model is null ? pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source) : Folder(Model);
+        var model = Model is null ? pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source) : ModelAt(Model);
         if (Baseline && !_unsteeredGiven) plans = [SteeringPlan.Unsteered, .. plans];
         _unsteeredGiven = true;
         foreach (var result in Stream(cancel => Write(pack, model, plans, cancel))) WriteObject(result);
@@ -126,10 +126,4 @@ public sealed class InvokeSteeringCommand : SteeringCmdlet
     }
 
     private string PackOf(SteeringPlan plan) => Pack ?? plan.Pack ?? throw CmdletErrors.NoPack(plan.Name);
-
-    private string Folder(string model)
-    {
-        var path = FilePath(model);
-        return Directory.Exists(path) || !FeatureFlow.Models.HubCache.IsRepositoryId(model) ? path : model;
-    }
 }

@@ -1,6 +1,6 @@
 # The examples of the pages and of examples/, run as they stand.
 
-Copy-Item -Recurse $Stories, (Join-Path $Root examples storyworld) (New-Item -ItemType Directory examples)
+Copy-Item -Recurse $Stories, (Join-Path $Root examples storyworld), (Join-Path $Root examples steering) (New-Item -ItemType Directory examples)
 New-Item -ItemType Directory my-pack | Out-Null
 Copy-Item -Recurse (Join-Path $Stories saes) my-pack
 "version: 1`nname: my-pack`nsaes:`n  - site: res`n    path: saes/res/layer_{layer}/*/*/params.npz`ndescriptions:`n  - path: said.csv`n    site: res`n    layer: 4" | Set-Content my-pack/pack.yaml
