@@ -63,7 +63,7 @@ Test 'nobody else gets what the module uses' {
 }
 
 Test 'PowerShell itself is not in the module' {
-    Assert-Equal @() @(Get-ChildItem -Recurse $Module -Include System.*.dll, Microsoft.*.dll)
+    Assert-Equal @() @(Get-ChildItem -Recurse $Module -Include System.Management.*.dll, Microsoft.PowerShell.*.dll)
     Assert-Equal @('FeatureFlow.Experiments.dll') @(Get-ChildItem (Join-Path $Module bin Dependencies) FeatureFlow.*).Name
 }
 
