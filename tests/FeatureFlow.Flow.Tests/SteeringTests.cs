@@ -165,7 +165,7 @@ public sealed class SteeringTests : IDisposable
         var features = SteeringFeatures.Of([graph], sites: [Site.Res, Site.Mlp]);
         foreach (var recipe in new[] { new SteeringRecipe { Coefficient = 6, Layer = 3 }, new SteeringRecipe { Coefficient = 6, Layer = 4, Schedule = SteeringSchedule.Exponential, Folded = true }, new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = -1, Layer = 4 } })
         {
-            double Norm(SteeringMode mode) => SteeringPlanner.PerturbationNorm(_pack, SteeringPlanner.Make(_pack, features, recipe with { Mode = mode }).Edits);
+            double Norm(SteeringMode mode) => SteeringPlanner.PerturbationNorm(_pack, SteeringPlanner.Make(_pack, features, recipe with { Mode = mode, Schedule = mode == SteeringMode.Single ? SteeringSchedule.Constant : recipe.Schedule }).Edits);
             Assert.Equal(Norm(SteeringMode.Single), Norm(SteeringMode.Budget), 5);
             Assert.True(Norm(SteeringMode.Cumulative) > 1.5 * Norm(SteeringMode.Single));
         }

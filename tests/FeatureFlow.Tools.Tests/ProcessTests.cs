@@ -31,6 +31,29 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void A_sweep_killed_three_times_goes_on_to_the_same_tables()
+    {
+        var experiment = Repository.Example("steering.yaml");
+        ToolRun.Of("run", experiment, "--out", _folder.File("sweep"), "--quiet").Ok();
+        var random = new Prng(11);
+        var (units, killed) = (_folder.File("broken", "units"), 0);
+        for (var round = 1; round <= 3; round++)
+        {
+            using var process = ToolRun.Start(_folder.Path, "run", experiment, "--out", _folder.File("broken"));
+            var until = (Directory.Exists(units) ? Directory.GetFiles(units, "*.json").Length : 0) + 1 + random.Next(12);
+            while (!process.HasExited && (!Directory.Exists(units) || Directory.GetFiles(units, "*.json").Length < until)) Thread.Yield();
+            if (!process.HasExited) killed++;
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        Assert.True(killed > 0, "no run was still at work when it was to be killed");
+        ToolRun.Of("run", experiment, "--out", _folder.File("broken"), "--quiet").Ok();
+        foreach (var name in new[] { "samples.csv", "plans.csv", "aggregate.csv", "best.csv", "comparisons.csv" })
+            Assert.Equal(File.ReadAllText(_folder.File("sweep", name)), File.ReadAllText(_folder.File("broken", name)));
+    }
+
+    [Fact]
     public void A_run_killed_at_any_moment_goes_on_to_the_same_results()
     {
         var experiment = _folder.File("e.yaml");

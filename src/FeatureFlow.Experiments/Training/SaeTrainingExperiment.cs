@@ -36,7 +36,7 @@ internal sealed class SaeTrainingExperiment : IExperiment
         _held = [.. UpTo(documents.Where((_, i) => IsHeld(i)), plan.MeasureTokens)];
         if (_held.Count == 0) _held = [.. UpTo(_train, plan.MeasureTokens)];
         Notes = plan.HeldOut > 0 ? notes : [.. notes, "held_out is 0: the SAEs are measured on the text they are trained on"];
-        Inputs = new Dictionary<string, string> { ["model"] = ModelHash(model), ["texts"] = TextHash(documents) };
+        Inputs = new Dictionary<string, string> { ["model"] = ModelIdentity.Of(model), ["texts"] = TextHash(documents) };
     }
 
     public IExperimentPlan Plan => _plan;
@@ -112,24 +112,6 @@ internal sealed class SaeTrainingExperiment : IExperiment
             sum += document.Positions;
             yield return document;
         }
-    }
-
-    // configuration whole, weights by their headers and lengths: 5 GB are not read to name them
-    private static string ModelHash(string model)
-    {
-        var folder = Directory.Exists(model) ? model : null;
-        if (folder is null) return model;
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var path in Directory.GetFiles(folder).Where(p => Path.GetExtension(p) is ".json" or ".safetensors").Order(StringComparer.Ordinal))
-        {
-            using var file = File.OpenRead(path);
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)} {file.Length}\n")));
-            var head = new byte[Math.Min(file.Length, 1 << 20)];
-            file.ReadExactly(head);
-            hash.AppendData(head);
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static string TextHash(IReadOnlyList<TokenDocument> documents)

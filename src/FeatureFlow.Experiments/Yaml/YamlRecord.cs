@@ -124,6 +124,9 @@ internal sealed class YamlValues(YamlMap node, Dictionary<string, object?> value
 
     public IReadOnlyDictionary<string, object?> Map(string key) => values.GetValueOrDefault(key) as Dictionary<string, object?> ?? [];
 
+    /// <summary>Everything that is written here, as plain lists, mappings and scalars.</summary>
+    public Dictionary<string, object?> Raw() => values.ToDictionary(v => v.Key, v => v.Value is YamlValues inner ? inner.Raw() : v.Value);
+
     /// <summary>Where a key's value stands, for errors found later.</summary>
     public YamlNode Place(string key) => node[key] ?? node;
 }

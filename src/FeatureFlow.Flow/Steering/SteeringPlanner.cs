@@ -89,11 +89,11 @@ public static class SteeringPlanner
         }
     }
 
-    // what Single would do at the layer, or at the highest layer below it that has features
+    // what Single would do at the layer with s as it is, or at the highest layer below it that has features
     private static List<FeatureEdit> Scaled(OpenedPack pack, SteeringFeatures features, SteeringRecipe recipe, List<FeatureEdit> edits)
     {
         var layer = edits.Max(e => e.Feature.Layer);
-        var (budget, now) = (PerturbationNorm(pack, Edits(features, recipe with { Mode = SteeringMode.Single }, layer)), PerturbationNorm(pack, edits));
+        var (budget, now) = (PerturbationNorm(pack, Edits(features, recipe with { Mode = SteeringMode.Single, Schedule = SteeringSchedule.Constant }, layer)), PerturbationNorm(pack, edits));
         var factor = now > 0 ? budget / now : 1;
         return [.. edits.Select(e => e with { Coefficient = e.Method == EditMethod.Add ? factor * e.Coefficient : 1 + factor * (e.Coefficient - 1) })];
     }

@@ -12,7 +12,7 @@ public enum SteeringMode
     /// <summary>Features of the whole similarity span, whatever the layer.</summary>
     Span,
 
-    /// <summary>As <see cref="Cumulative"/>, all perturbations scaled by one factor so that their norms add up to that of <see cref="Single"/> at the layer.</summary>
+    /// <summary>As <see cref="Cumulative"/>, all perturbations scaled by one factor so that their norms add up to that of <see cref="Single"/> at the layer, with s as it is.</summary>
     Budget,
 }
 
