@@ -11,6 +11,14 @@ public interface ITensorEngine : IDisposable
     /// <summary>Name, device and limits.</summary>
     EngineInfo Info { get; }
 
+    /// <summary>What is held on the device beside the tensors of callers; null where the engine computes in host memory.</summary>
+    EngineMemory? Memory => null;
+
+    /// <summary>Gives back the weights kept on the device; they are uploaded again when next used. Without effect where the engine computes in host memory.</summary>
+    void Trim()
+    {
+    }
+
     /// <summary>A zeroed tensor where the engine computes. The caller disposes it.</summary>
     Tensor Allocate(DType type, params ReadOnlySpan<int> shape);
 

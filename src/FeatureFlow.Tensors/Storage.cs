@@ -52,6 +52,15 @@ public sealed unsafe class HostStorage : Storage
     /// <inheritdoc/>
     public override long ByteLength { get; }
 
+    /// <summary>True for memory that nobody will write to any more (mapped files, and what was sealed): an engine with memory of its own may keep a copy of it.</summary>
+    public bool IsConstant { get; private set; }
+
+    /// <summary>Promises that nobody will write to it any more.</summary>
+    public void Seal() => IsConstant = true;
+
+    /// <summary>What is the same for all windows of one mapped file, and the address in it.</summary>
+    internal (object Memory, nint Start) Identity => (_handle is null ? this : _handle, (nint)_start);
+
     /// <summary>New zeroed memory, 64-byte aligned.</summary>
     public static HostStorage Allocate(long byteLength)
     {
@@ -64,7 +73,7 @@ public sealed unsafe class HostStorage : Storage
     /// A window of memory that <paramref name="handle"/> keeps alive (a view of a mapped file). The handle stays its
     /// owner's to dispose; the bytes may be unaligned.
     /// </summary>
-    public static HostStorage Borrow(SafeHandle handle, byte* start, long byteLength) => new(byteLength, handle, start, owned: false);
+    public static HostStorage Borrow(SafeHandle handle, byte* start, long byteLength) => new(byteLength, handle, start, owned: false) { IsConstant = true };
 
     /// <summary>Holds the memory for the time of one operation.</summary>
     /// <exception cref="ObjectDisposedException">The memory was given back.</exception>

@@ -27,6 +27,24 @@ internal static class TensorErrors
     public static Exception Slice(int axis, int start, int count, ReadOnlySpan<int> shape) =>
         New("FF1008", $"Entries {start}..{start + count} of axis {axis} do not exist in {Show(shape)}.");
 
+    public static Exception OtherEngine(string tensor) =>
+        New("FF1009", $"{tensor} belongs to another engine; copy it through a host tensor.");
+
+    public static FeatureFlowException Shortage(string operation, long bytes, string free, string device, Exception inner) =>
+        new(FailureKind.Retry, "FF1020", $"{device} is out of memory: {operation} needs {Megabytes(bytes)} at the least{free}. Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: inner);
+
+    public static Exception NoDevice(string device, int cards) =>
+        new FeatureFlowException(FailureKind.Usage, "FF1021", $"There is no device {device}: the torch engine sees {cards} CUDA cards{NoCard(cards)}.");
+
+    public static Exception DeviceName(string device) =>
+        new FeatureFlowException(FailureKind.Usage, "FF1022", $"{device} is no device: say cpu, cuda or cuda:1.");
+
+    private static string NoCard(int cards) => cards > 0 ? "" : " (the driver is missing, or its libtorch is one for processors)";
+
+    public static string Free(long free, long total) => total > 0 ? $", {Megabytes(free)} of {Megabytes(total)} are free" : "";
+
+    private static string Megabytes(long bytes) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Math.Max(1, bytes >> 20):N0} MiB");
+
     private static FeatureFlowException New(string code, string text) => new(FailureKind.Internal, code, text);
 
     private static string Show(ReadOnlySpan<int> shape) => $"[{string.Join(",", shape.ToArray())}]";

@@ -1,0 +1,255 @@
+using System.Runtime.InteropServices;
+
+namespace FeatureFlow.Tensors.TorchSharp;
+
+/// <summary>
+/// Top-k by inner product, tile by tile: the scores of a tile are made in float32, its best go into a running list of a few more than k, then the scores are forgotten. The
+/// lists are scored again in float64, and the order is that of exact arithmetic: a query whose k-th place is within the error of float32 from what was turned
+/// away is searched again in float64 as a whole.
+/// </summary>
+public sealed partial class TorchEngine
+{
+    /// <inheritdoc/>
+    public TopKResult TopKInnerProduct(Tensor queries_QD, Tensor keys_KD, int k, TopKOptions? options = null, CancellationToken cancel = default)
+    {
+        options ??= new TopKOptions();
+        CheckOperand("TopKInnerProduct", queries_QD);
+        CheckOperand("TopKInnerProduct", keys_KD);
+        if (queries_QD.Shape[1] != keys_KD.Shape[1]) throw TensorErrors.Shape("TopKInnerProduct", "queries and keys must have one width", queries_QD, keys_KD);
+        if (k is < 1 or > 1024) throw TensorErrors.Shape("TopKInnerProduct", $"k must be 1 to 1024, not {k}");
+        if (options.KeyBias is { } b && b.Length != keys_KD.Shape[0]) throw TensorErrors.Shape("TopKInnerProduct", $"the bias has {b.Length} entries", keys_KD);
+        var (queries, keys) = (queries_QD.Shape[0], keys_KD.Shape[0]);
+        var result = new TopKResult(k, new int[queries * k], new double[queries * k]);
+        Array.Fill(result.Indices_QK, -1);
+        Array.Fill(result.Scores_QK, double.NegativeInfinity);
+        cancel.ThrowIfCancellationRequested();
+        if (queries == 0 || keys == 0) return result;
+        using var search = new TopKSearch(this, queries_QD, keys_KD, k, options, cancel);
+        _thread.Run(search.Begin);
+        while (!search.Done) _thread.Run(search.NextTile); // a call for each tile, so that others get their turn between them
+        while (!search.Settled) _thread.Run(() => search.SettleBlock(result));
+        options.Progress?.Report(1);
+        return result;
+    }
+
+    // One search; everything that outlives a call is detached from its dispose scope
+    private sealed class TopKSearch(TorchEngine engine, Tensor queries_QD, Tensor keys_KD, int k, TopKOptions options, CancellationToken cancel) : IDisposable
+    {
+        private const string Name = "TopKInnerProduct";
+        private const double Float32Step = 1.0 / (1 << 23);
+
+        private readonly int _queries = queries_QD.Shape[0];
+        private readonly int _keys = keys_KD.Shape[0];
+        private readonly int _width = queries_QD.Shape[1];
+        private readonly List<TorchTensor> _kept = [];
+
+        private TorchTensor? _x_QD;
+        private TorchTensor? _queryNorm_Q;
+        private TorchTensor? _keyNorm_K;
+        private TorchTensor? _bias_K;
+        private TorchTensor? _best_QL;
+        private TorchTensor? _place_QL;
+        private TorchTensor? _y_KD;
+        private double _largestKey;
+        private double _largestBias;
+        private bool _plain = true;
+        private int _list;
+        private int _tileKeys;
+        private int _tile;
+        private int _settled;
+
+        public bool Done => _tile >= _keys;
+
+        public bool Settled => _settled >= _queries;
+
+        public void Begin()
+        {
+            _list = Math.Min(_keys, k + Math.Max(16, k / 4));
+            var q = engine.View(queries_QD);
+            _queryNorm_Q = Keep(engine.Norms(Name, q, cancel));
+            var x = q.to(ScalarType.Float32);
+            if (options.Cosine) x = x.div(Torch.where(_queryNorm_Q.gt(0), _queryNorm_Q, Torch.ones_like(_queryNorm_Q)).to(ScalarType.Float32).unsqueeze(1));
+            _x_QD = Keep(x.contiguous());
+            if (options.KeyBias is { } bias)
+            {
+                _bias_K = Keep(engine._transfers.Numbers<double>(bias, ScalarType.Float64));
+                _largestBias = bias.Max(Math.Abs);
+            }
+
+            _best_QL = Keep(Torch.full([_queries, _list], float.NegativeInfinity, ScalarType.Float32, engine._device));
+            _place_QL = Keep(Torch.full([_queries, _list], _keys, ScalarType.Int64, engine._device));
+            _keyNorm_K = Keep(Torch.zeros([_keys], ScalarType.Float64, engine._device));
+
+            // keys that are kept anyway, or are there already, stay where they are; others come by the tile
+            if (keys_KD.Storage is not HostStorage host || (host.IsConstant && keys_KD.Count * keys_KD.DType.Size() <= engine._uploads.Budget)) _y_KD = Keep(engine.View(keys_KD).alias());
+            _tileKeys = (int)Math.Clamp(engine._blockBytes / 2 / Math.Max(1, _width * 8L), 1, Math.Max(1, _keys));
+            if (engine._card is null) _tileKeys = Math.Min(_tileKeys, 16384);
+        }
+
+        public void NextTile()
+        {
+            cancel.ThrowIfCancellationRequested();
+            var n = Math.Min(_tileKeys, _keys - _tile);
+            try
+            {
+                Scan(_tile, n);
+            }
+            catch (ExternalException e) when (IsShortage(e))
+            {
+                if (n == 1) throw engine.Shortage(Name, (long)n * _width * 8, e);
+                engine._uploads.Clear();
+                _tileKeys = n / 2;
+                return;
+            }
+
+            _tile += n;
+            options.Progress?.Report(0.9 * _tile / _keys);
+        }
+
+        private void Scan(int first, int count)
+        {
+            var stored = _y_KD is { } all ? all.narrow(0, first, count) : engine.UploadOnce(keys_KD.Rows(first, count));
+            var norm = engine.Norms(Name, stored, cancel);
+            _keyNorm_K!.narrow(0, first, count).copy_(norm);
+            var most = norm.max().item<double>();
+            if (double.IsFinite(most)) _largestKey = Math.Max(_largestKey, most);
+            else _plain = false;
+            var y = stored.to(ScalarType.Float32);
+            var inverse = options.Cosine ? Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32) : null;
+            var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);
+            var flop = engine._card is null && cancel.CanBeCanceled ? (long)(4e9 / (2.0 * count * Math.Max(1, _width))) : long.MaxValue;
+            engine.Blocks(Name, _queries, Math.Max(count * 12L, engine._blockBytes / Math.Max(1, flop)), cancel, (at, n) =>
+            {
+                TorchTensor scores = _x_QD!.narrow(0, at, n).mm(y.t()), best = _best_QL!.narrow(0, at, n), place = _place_QL!.narrow(0, at, n);
+                if (inverse is not null) scores.mul_(inverse);
+                if (bias is not null) scores.add_(bias);
+                if (!_plain) scores = Finite(scores);
+                var (values, indices) = scores.topk(Math.Min(_list, count), sorted: false);
+                var (both, places) = (Torch.cat([best, values], 1), Torch.cat([place, indices.add(first)], 1));
+                (values, indices) = both.topk(_list, sorted: false);
+                place.copy_(places.gather(1, indices));
+                best.copy_(values);
+            });
+        }
+
+        // The next block of queries: scored again in float64, ordered, checked, written
+        public void SettleBlock(TopKResult result)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var n = (int)Math.Clamp(engine._blockBytes / 2 / Math.Max(1, (long)_list * _width * 12), 1, _queries - _settled);
+            var first = _settled;
+            TorchTensor best = _best_QL!.narrow(0, first, n), place = _place_QL!.narrow(0, first, n);
+            place = place.sort(1).Values;
+            var there = place.lt(_keys);
+            var chosen = place.clamp_max(_keys - 1);
+            var exact = Finite(Torch.where(there, Again(first, n, chosen), Torch.tensor(double.NegativeInfinity, device: engine._device)));
+            var (scores, order) = exact.sort(1, descending: true, stable: true); // places ascend: equal scores by lower index
+            place = chosen.gather(1, order);
+            var take = Math.Min(k, _list);
+            var (score, index) = (scores.narrow(1, 0, take).contiguous().cpu().data<double>().ToArray(), place.narrow(1, 0, take).contiguous().cpu().data<long>().ToArray());
+
+            // what was turned away scored no more than the worst of the list, give or take the error
+            List<int> unsure = [];
+            if (_list < _keys)
+            {
+                var worst = best.amin([1]).to(ScalarType.Float64).cpu().data<double>().ToArray();
+                var norm = _queryNorm_Q!.narrow(0, first, n).cpu().data<double>().ToArray();
+                for (var i = 0; i < n; i++)
+                {
+                    var kth = score[i * take + take - 1];
+                    if (!(kth > worst[i] + Error(norm[i]))) unsure.Add(i);
+                }
+            }
+
+            for (var i = 0; i < n; i++)
+            {
+                for (var j = 0; j < take; j++) Write(result, first + i, j, index[i * take + j], score[i * take + j]);
+            }
+
+            foreach (var i in unsure) SearchWhole(first + i, take, result);
+            _settled += n;
+        }
+
+        public void Dispose()
+        {
+            var kept = _kept.ToArray();
+            engine.Post(() =>
+            {
+                foreach (var tensor in kept) tensor.Dispose();
+            });
+        }
+
+        // How far a float32 score can be from the exact one
+        private double Error(double queryNorm)
+        {
+            var size = options.Cosine ? 1 : queryNorm * _largestKey;
+            var step = engine._card is not null && engine._options.Tf32 ? 1.0 / (1 << 9) : 0;
+            return size * (step + (_width + 8) * Float32Step / 2) + _largestBias * Float32Step * 2;
+        }
+
+        // [n,L] float64 scores of chosen keys
+        private TorchTensor Again(int first, int n, TorchTensor chosen)
+        {
+            var length = chosen.shape[1];
+            var x = engine.View(queries_QD).narrow(0, first, n).to(ScalarType.Float64);
+            var places = chosen.reshape(-1);
+            TorchTensor rows;
+            if (_y_KD is { } all)
+            {
+                rows = all.index_select(0, places).to(ScalarType.Float64);
+            }
+            else
+            {
+                using var picked = Tensor.Allocate(DType.F32, checked((int)(n * length)), _width);
+                CpuEngine.Shared.GatherRows(keys_KD, Array.ConvertAll(places.cpu().data<long>().ToArray(), i => (int)i), picked);
+                rows = engine.UploadOnce(picked).to(ScalarType.Float64);
+            }
+
+            var dots = rows.view(n, length, _width).matmul(x.unsqueeze(2)).squeeze(2);
+            return Finished(dots, first, n, _keyNorm_K!.index_select(0, places).view(n, length), _bias_K?.index_select(0, places).view(n, length));
+        }
+
+        // one query against every key in float64: equal scores beyond the list, or too many within the error
+        private void SearchWhole(int query, int take, TopKResult result)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var x = engine.View(queries_QD).narrow(0, query, 1).to(ScalarType.Float64);
+            var dots = Torch.empty([1, _keys], ScalarType.Float64, engine._device);
+            engine.Blocks(Name, _keys, _width * 12L, cancel, (at, n) =>
+            {
+                var part = _y_KD is { } all ? all.narrow(0, at, n) : engine.UploadOnce(keys_KD.Rows(at, n));
+                dots.narrow(1, at, n).copy_(x.matmul(part.to(ScalarType.Float64).t()));
+            });
+            var (scores, order) = Finite(Finished(dots, query, 1, _keyNorm_K!.unsqueeze(0), _bias_K?.unsqueeze(0))).sort(1, descending: true, stable: true);
+            var (score, index) = (scores.narrow(1, 0, take).cpu().data<double>().ToArray(), order.narrow(1, 0, take).cpu().data<long>().ToArray());
+            for (var j = 0; j < take; j++) Write(result, query, j, index[j], score[j]);
+        }
+
+        private TorchTensor Finished(TorchTensor dots, int first, int n, TorchTensor keyNorm, TorchTensor? bias)
+        {
+            if (options.Cosine)
+            {
+                var both = _queryNorm_Q!.narrow(0, first, n).unsqueeze(1).mul(keyNorm);
+                dots = Torch.where(both.gt(0), dots.div(both), Torch.zeros_like(dots));
+            }
+
+            return bias is null ? dots : dots.add(bias);
+        }
+
+        private void Write(TopKResult result, int query, int rank, long index, double score)
+        {
+            if (!double.IsFinite(score)) return; // fewer than k keys have a score
+            result.Indices_QK[query * k + rank] = (int)index;
+            result.Scores_QK[query * k + rank] = score;
+        }
+
+        // what is no number has no rank
+        private static TorchTensor Finite(TorchTensor scores) => Torch.where(scores.isfinite(), scores, Torch.full_like(scores, double.NegativeInfinity));
+
+        private TorchTensor Keep(TorchTensor tensor)
+        {
+            _kept.Add(tensor.DetachFromDisposeScope());
+            return tensor;
+        }
+    }
+}

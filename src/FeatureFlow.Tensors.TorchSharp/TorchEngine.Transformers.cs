@@ -1,0 +1,173 @@
+namespace FeatureFlow.Tensors.TorchSharp;
+
+/// <summary>What transformers need beside products. Token ids alone come back to the host.</summary>
+public sealed partial class TorchEngine
+{
+    /// <inheritdoc/>
+    public void RmsNorm(Tensor x_TD, Tensor gain_D, float epsilon, float offset, Tensor y_TD)
+    {
+        CheckVector("RmsNorm", gain_D, Width("RmsNorm", x_TD));
+        EachRow("RmsNorm", x_TD, y_TD, () => Float(gain_D).add(offset), (x, gain, y) =>
+        {
+            var scale = x.square().mean([1], keepdim: true).add_(epsilon).rsqrt_();
+            y.copy_(x.mul(scale).mul_(gain));
+        });
+    }
+
+    /// <inheritdoc/>
+    public void LayerNorm(Tensor x_TD, Tensor gain_D, Tensor bias_D, float epsilon, Tensor y_TD)
+    {
+        var width = Width("LayerNorm", x_TD);
+        CheckVector("LayerNorm", gain_D, width);
+        CheckVector("LayerNorm", bias_D, width);
+        EachRow("LayerNorm", x_TD, y_TD, null, (x, _, y) => y.copy_(Torch.nn.functional.layer_norm(x, [width], Float(gain_D), Float(bias_D), epsilon)));
+    }
+
+    /// <inheritdoc/>
+    public void Rotary(Tensor x_TN, int headWidth, ReadOnlySpan<int> positions, Tensor cosine_PR, Tensor sine_PR)
+    {
+        var width = Width("Rotary", x_TN);
+        if (headWidth < 1 || width % headWidth != 0 || positions.Length != x_TN.Shape[0]) throw TensorErrors.Shape("Rotary", $"heads of {headWidth} and {positions.Length} positions do not fit", x_TN);
+        if (cosine_PR.Rank != 2 || 2 * cosine_PR.Shape[1] > headWidth || !cosine_PR.Shape.SequenceEqual(sine_PR.Shape))
+            throw TensorErrors.Shape("Rotary", $"the tables must be of one shape, no wider than half a head of {headWidth}", cosine_PR, sine_PR);
+        CheckRows("Rotary", x_TN, positions.Length, width);
+        CheckRows("Rotary", cosine_PR, cosine_PR.Shape[0], cosine_PR.Shape[1]);
+        CheckRows("Rotary", sine_PR, cosine_PR.Shape[0], cosine_PR.Shape[1]);
+        foreach (var position in positions)
+        {
+            if ((uint)position >= (uint)cosine_PR.Shape[0]) throw TensorErrors.RowRange(position, 1, cosine_PR.Shape);
+        }
+
+        if (x_TN.Count == 0) return;
+        var (at, half) = (positions.ToArray(), cosine_PR.Shape[1]);
+        _thread.Run(() =>
+        {
+            var (x, places) = (Target(x_TN, read: true), Indices(at));
+            TorchTensor cosine = View(cosine_PR).index_select(0, places).unsqueeze(1), sine = View(sine_PR).index_select(0, places).unsqueeze(1);
+            Blocks("Rotary", at.Length, width * 16L, default, (first, n) =>
+            {
+                var heads = x.narrow(0, first, n).unflatten(1, [width / headWidth, headWidth]);
+                TorchTensor c = cosine.narrow(0, first, n), s = sine.narrow(0, first, n), low = heads.narrow(2, 0, half), high = heads.narrow(2, half, half);
+                var turned = low.mul(c).sub_(high.mul(s));
+                high.copy_(high.mul(c).add_(low.mul(s)));
+                low.copy_(turned);
+            });
+            Commit(x, x_TN);
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default)
+    {
+        int tokens = queries_TN.Shape[0], width = Width("Attention", queries_TN);
+        if (keys_BPM.Rank != 3 || !keys_BPM.Shape.SequenceEqual(values_BPM.Shape)) throw TensorErrors.Shape("Attention", "keys and values must be [B,P,G·S] alike", keys_BPM, values_BPM);
+        int rows = keys_BPM.Shape[0], positions = keys_BPM.Shape[1], kvWidth = keys_BPM.Shape[2], head = options.HeadWidth;
+        if (head < 1 || width % head != 0 || kvWidth % head != 0 || width / head % (kvWidth / head) != 0)
+            throw TensorErrors.Shape("Attention", $"heads of {head} do not divide them, or key-value heads do not divide query heads", queries_TN, keys_BPM);
+        foreach (var run in runs)
+        {
+            if (run.Count < 0 || run.Token < 0 || run.Token + run.Count > tokens || (uint)run.Row >= (uint)rows || run.Position < 0 || run.Position + run.Count > positions)
+                throw TensorErrors.Shape("Attention", $"{run} is outside of them", queries_TN, keys_BPM);
+        }
+
+        CheckRows("Attention", queries_TN, tokens, width);
+        CheckRows("Attention", output_TN, tokens, width);
+        CheckRows("Attention", keys_BPM.Reshape(rows * positions, kvWidth), rows * positions, kvWidth);
+        CheckRows("Attention", values_BPM.Reshape(rows * positions, kvWidth), rows * positions, kvWidth);
+        if (tokens == 0) return;
+
+        // runs of one length side by side: a step of generation is one batch
+        var groups = runs.ToArray().Where(r => r.Count > 0).GroupBy(r => r.Count).Select(g => g.ToArray()).ToArray();
+        _thread.Run(() =>
+        {
+            var (q, k, v, o) = (View(queries_TN), View(keys_BPM), View(values_BPM), Target(output_TN, read: true));
+            foreach (var group in groups) Attend(q, k, v, o, group, options, kvWidth / head, cancel);
+            Commit(o, output_TN);
+        });
+    }
+
+    /// <inheritdoc/>
+    public void Activate(Tensor x_TN, Activation activation, Tensor y_TN) => EachRow("Activate", x_TN, y_TN, null, (x, _, y) => y.copy_(Activated(x, activation)));
+
+    /// <inheritdoc/>
+    public void GatedProduct(Tensor gate_TN, Tensor up_TN, Activation activation, Tensor y_TN) =>
+        EachPair("GatedProduct", gate_TN, up_TN, y_TN, (gate, up, y) => y.copy_(Activated(gate, activation).mul_(up)));
+
+    /// <inheritdoc/>
+    public void SoftCap(Tensor x_TN, float cap, Tensor y_TN) => EachRow("SoftCap", x_TN, y_TN, null, (x, _, y) => y.copy_(x.div(cap).tanh_().mul_(cap)));
+
+    /// <inheritdoc/>
+    public void CrossEntropy(Tensor logits_TV, ReadOnlySpan<int> ids, Tensor loss_T)
+    {
+        int rows = logits_TV.Shape[0], n = Width("CrossEntropy", logits_TV);
+        if (ids.Length != rows) throw TensorErrors.Shape("CrossEntropy", $"{ids.Length} ids are not one for each row", logits_TV);
+        foreach (var id in ids)
+        {
+            if (id < -1 || id >= n) throw TensorErrors.RowRange(id, 1, logits_TV.Shape);
+        }
+
+        CheckRows("CrossEntropy", logits_TV, rows, n);
+        CheckVectorTarget("CrossEntropy", loss_T, rows);
+        if (rows == 0) return;
+        var wanted = ids.ToArray();
+        _thread.Run(() =>
+        {
+            var (x, loss, places) = (View(logits_TV), Target(loss_T), Indices(wanted));
+            Blocks("CrossEntropy", rows, n * 24L, default, (at, count) =>
+            {
+                var wide = x.narrow(0, at, count).to(ScalarType.Float64);
+                var id = places.narrow(0, at, count);
+                var chosen = wide.gather(1, id.clamp_min(0).unsqueeze(1)).squeeze(1);
+                var value = wide.logsumexp(1).sub_(chosen);
+                loss.narrow(0, at, count).copy_(Torch.where(id.lt(0), Torch.zeros_like(value), value));
+            });
+            Commit(loss, loss_T);
+        });
+    }
+
+    // Queries [b,c] of one length against their rows of the cache, in blocks of queries whose scores fit
+    private void Attend(TorchTensor q, TorchTensor k, TorchTensor v, TorchTensor o, TokenRun[] runs, AttentionOptions options, int groups, CancellationToken cancel)
+    {
+        int count = runs[0].Count, head = options.HeadWidth, b = runs.Length;
+        long width = q.shape[1], heads = width / head;
+        int first = options.Window > 0 ? Math.Max(0, runs.Min(r => r.Position) - options.Window + 1) : 0, last = runs.Max(r => r.Position) + count;
+        TorchTensor Cache(TorchTensor x)
+        {
+            var own = IsRun(Array.ConvertAll(runs, r => r.Row)) ? x.narrow(0, runs[0].Row, b) : x.index_select(0, Indices(Array.ConvertAll(runs, r => r.Row)));
+            return own.narrow(1, first, last - first).unflatten(2, [groups, head]).permute(0, 2, 1, 3); // [b,G,P,S]
+        }
+
+        TorchTensor keys = Cache(k), values = Cache(v), start = Indices(Array.ConvertAll(runs, r => r.Position)).view(b, 1, 1, 1, 1);
+        var keyAt = Torch.arange(first, last, ScalarType.Int64, _device).view(1, 1, 1, 1, -1);
+        Blocks("Attention", count, (long)b * heads * (last - first) * 12, cancel, (at, n) =>
+        {
+            // token of run i, query j of the block
+            var places = Indices([.. runs.SelectMany(r => Enumerable.Range(r.Token + at, n))]);
+            var mine = q.index_select(0, places).view(b, n, groups, heads / groups, head).permute(0, 2, 3, 1, 4); // [b,G,H/G,n,S]
+            var end = Math.Min(last, runs.Max(r => r.Position) + at + n) - first;
+            TorchTensor blockKeys = keys.narrow(2, 0, end), blockValues = values.narrow(2, 0, end);
+            var scores = mine.reshape(b, groups, heads / groups * n, head).matmul(blockKeys.transpose(2, 3)).mul_(options.Scale);
+            if (options.SoftCap > 0) scores = scores.div_(options.SoftCap).tanh_().mul_(options.SoftCap);
+            scores = scores.view(b, groups, heads / groups, n, end);
+            var queryAt = start.add(Torch.arange(at, at + n, ScalarType.Int64, _device).view(1, 1, 1, -1, 1));
+            var place = keyAt.narrow(4, 0, end);
+            var hidden = place.gt(queryAt);
+            if (options.Window > 0) hidden = hidden.logical_or(place.le(queryAt.sub(options.Window)));
+            scores.masked_fill_(hidden, float.NegativeInfinity);
+            var weights = scores.softmax(4).view(b, groups, heads / groups * n, end);
+            var result = weights.matmul(blockValues).view(b, groups, heads / groups, n, head).permute(0, 3, 1, 2, 4).reshape((long)b * n, width);
+            o.index_copy_(0, places, result);
+        });
+    }
+
+    private TorchTensor Activated(TorchTensor x, Activation activation)
+    {
+        switch (activation)
+        {
+            case Activation.Gelu: return Torch.nn.functional.gelu(x);
+            case Activation.GeluTanh: return x.pow(3).mul_(0.044715f).add_(x).mul_(0.7978845608f).tanh_().add_(1).mul_(x).mul_(0.5f);
+            case Activation.Silu: return Torch.nn.functional.silu(x);
+            default: return Positive(x);
+        }
+    }
+}

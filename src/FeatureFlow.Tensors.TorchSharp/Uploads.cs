@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+
+namespace FeatureFlow.Tensors.TorchSharp;
+
+/// <summary>
+/// Weights on the device: uploaded when first used, kept up to a budget, the least recently used given back first. Only memory that never changes is kept (mapped
+/// files, and what was sealed). Lives on the engine's thread.
+/// </summary>
+internal sealed class Uploads(Transfers transfers, long budget)
+{
+    private readonly ConditionalWeakTable<object, List<Entry>> _byMemory = [];
+    private readonly LinkedList<Entry> _byUse = [];
+    private bool _widens = true;
+
+    /// <summary>Bytes that may be held.</summary>
+    public long Budget { get; } = budget;
+
+    /// <summary>Bytes held.</summary>
+    public long Held { get; private set; }
+
+    /// <summary>Pieces held.</summary>
+    public int Count => _byUse.Count;
+
+    /// <summary>How often one was given back to make room.</summary>
+    public long Evictions { get; private set; }
+
+    /// <summary>
+    /// A constant host tensor as a view on the device, in its stored type; or in float32, if it is <paramref name="widened"/> and there is room for that. The view is of
+    /// the caller's dispose scope.
+    /// </summary>
+    public TorchTensor View(Tensor host, bool widened)
+    {
+        var storage = (HostStorage)host.Storage;
+        int size = host.DType.Size();
+        var elements = Elements(host);
+        if (elements == 0) return Torch.zeros(Shape(host), host.DType.Scalar(), transfers.Device);
+        var (memory, address) = storage.Identity;
+        var start = address + host.ByteOffset;
+        var entries = storage.IsConstant ? _byMemory.GetOrCreateValue(memory) : null;
+        widened &= _widens && host.DType != DType.F32;
+        var entry = entries?.Find(e => e.Covers(start, elements, host.DType, widened)) ?? (widened ? entries?.Find(e => e.Covers(start, elements, host.DType, false)) : null);
+        if (entry is null)
+        {
+            var flat = transfers.Upload(host, elements);
+            var bytes = elements * (widened ? sizeof(float) : size);
+            if (entries is null || !MakeRoom(bytes, elements * size, ref widened)) return flat.as_strided(Shape(host), host.Strides.ToArray());
+            if (widened) flat = flat.to(ScalarType.Float32);
+            entry = new Entry(memory, start, elements, host.DType, widened, flat.DetachFromDisposeScope());
+            entries.Add(entry);
+            Held += entry.Bytes;
+        }
+        else
+        {
+            _byUse.Remove(entry.Node);
+        }
+
+        _byUse.AddLast(entry.Node);
+        return entry.Flat.as_strided(Shape(host), host.Strides.ToArray(), (start - entry.Start) / size);
+    }
+
+    /// <summary>Gives everything back.</summary>
+    public void Clear()
+    {
+        while (_byUse.First is { } oldest) Drop(oldest.Value);
+        _widens = true;
+    }
+
+    // False when it is too large to be kept at all. Wide copies go first: they can be had again from narrow ones.
+    private bool MakeRoom(long bytes, long narrowBytes, ref bool widened)
+    {
+        foreach (var dead in _byUse.Where(e => !e.IsAlive).ToList()) Drop(dead);
+        if (widened && Held + bytes > Budget) (widened, bytes, _widens) = (false, narrowBytes, false);
+        if (bytes > Budget) return false;
+        if (Held + bytes <= Budget) return true;
+        foreach (var wide in _byUse.Where(e => e.Widened).ToList())
+        {
+            if (Held + bytes <= Budget) return true;
+            Drop(wide);
+            Evictions++;
+        }
+
+        while (Held + bytes > Budget && _byUse.First is { } oldest)
+        {
+            Drop(oldest.Value);
+            Evictions++;
+        }
+
+        return true;
+    }
+
+    private void Drop(Entry entry)
+    {
+        _byUse.Remove(entry.Node);
+        if (entry.Memory is { } memory && _byMemory.TryGetValue(memory, out var entries)) entries.Remove(entry);
+        Held -= entry.Bytes;
+        entry.Flat.Dispose();
+    }
+
+    // from the first element of the view to its last
+    private static long Elements(Tensor host)
+    {
+        long last = 0;
+        for (var i = 0; i < host.Rank; i++)
+        {
+            if (host.Shape[i] == 0) return 0;
+            last += (host.Shape[i] - 1) * host.Strides[i];
+        }
+
+        return last + 1;
+    }
+
+    private static long[] Shape(Tensor host) => Array.ConvertAll(host.Shape.ToArray(), i => (long)i);
+
+    private sealed class Entry
+    {
+        private readonly WeakReference<object> _memory;
+        private readonly DType _type;
+        private readonly long _end;
+
+        public Entry(object memory, long start, long elements, DType type, bool widened, TorchTensor flat)
+        {
+            _memory = new WeakReference<object>(memory);
+            _type = type;
+            _end = start + elements * type.Size();
+            Start = start;
+            Widened = widened;
+            Flat = flat;
+            Bytes = elements * (widened ? sizeof(float) : type.Size());
+            Node = new LinkedListNode<Entry>(this);
+        }
+
+        public long Start { get; }
+
+        public bool Widened { get; }
+
+        public TorchTensor Flat { get; }
+
+        public long Bytes { get; }
+
+        public LinkedListNode<Entry> Node { get; }
+
+        public object? Memory => _memory.TryGetTarget(out var memory) ? memory : null;
+
+        public bool IsAlive => Memory is not null;
+
+        public bool Covers(long start, long elements, DType type, bool widened) =>
+            type == _type && widened == Widened && start >= Start && start + elements * _type.Size() <= _end && (start - Start) % _type.Size() == 0;
+    }
+}

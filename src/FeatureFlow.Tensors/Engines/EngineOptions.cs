@@ -1,0 +1,42 @@
+namespace FeatureFlow.Tensors;
+
+/// <summary>In which type products are computed.</summary>
+public enum ComputeType
+{
+    /// <summary>float32: what the built-in engine does.</summary>
+    F32,
+
+    /// <summary>Operands rounded to bfloat16, sums in float32: several times faster on cards, three digits.</summary>
+    BF16,
+
+    /// <summary>Operands rounded to float16, sums in float32; large values overflow.</summary>
+    F16,
+}
+
+/// <summary>How an engine with a device is opened.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>cpu, cuda, cuda:1; null takes the first card, or the processor where there is none.</summary>
+    public string? Device { get; init; }
+
+    /// <summary>Type of products of models and SAEs. Top-k searches are exact in any case.</summary>
+    public ComputeType Compute { get; init; }
+
+    /// <summary>Lets float32 products round their operands to TF32 (10 bits): about eight times faster on cards from Ampere on.</summary>
+    public bool Tf32 { get; init; }
+
+    /// <summary>Bytes of weights kept on the device; 0 for most of what is free.</summary>
+    public long WeightBudget { get; init; }
+
+    /// <summary>Bytes that one operation may take for its intermediate results, 0 for a share of the device; less is tried where memory runs out.</summary>
+    public long BlockBytes { get; init; }
+}
+
+/// <summary>What an engine holds beside the tensors of its callers.</summary>
+/// <param name="WeightBytes">Bytes of weights kept on the device.</param>
+/// <param name="WeightBudget">Bytes that may be kept.</param>
+/// <param name="Weights">Pieces kept.</param>
+/// <param name="Evictions">How often a piece was given back to make room.</param>
+/// <param name="DeviceBytes">Memory of the device, 0 where not known.</param>
+/// <param name="FreeBytes">Free memory of the device, 0 where not known.</param>
+public sealed record EngineMemory(long WeightBytes, long WeightBudget, int Weights, long Evictions, long DeviceBytes, long FreeBytes);
