@@ -111,7 +111,7 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void Relu(Tensor pre_TF, Tensor z_TF) => EachRow("Relu", pre_TF, z_TF, null, (x, _, z) => z.copy_(Positive(x)));
+    public void Relu(Tensor pre_TF, Tensor z_TF) => EachRow("Relu", pre_TF, z_TF, null, (x, _, z) => z.copy_(x.clamp_min(0)));
 
     /// <inheritdoc/>
     public void JumpRelu(Tensor pre_TF, Tensor threshold_F, Tensor z_TF)
@@ -132,7 +132,7 @@ public sealed partial class TorchEngine
         {
             if (k >= x.shape[1])
             {
-                z.copy_(Positive(x));
+                z.copy_(x.clamp_min(0));
                 return;
             }
 

@@ -111,9 +111,9 @@ public sealed partial class TorchEngine
             var stored = _y_KD is { } all ? all.narrow(0, first, count) : engine.UploadOnce(keys_KD.Rows(first, count));
             var norm = engine.Norms(Name, stored, cancel);
             _keyNorm_K!.narrow(0, first, count).copy_(norm);
-            var most = norm.max().item<double>();
-            if (double.IsFinite(most)) _largestKey = Math.Max(_largestKey, most);
-            else _plain = false;
+            var most = Torch.where(norm.isfinite(), norm, Torch.full_like(norm, -1)).amax([0]).item<double>();
+            _largestKey = Math.Max(_largestKey, most);
+            _plain &= norm.isfinite().all().item<bool>();
             var y = stored.to(ScalarType.Float32);
             var inverse = options.Cosine ? Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32) : null;
             var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);
@@ -205,7 +205,7 @@ public sealed partial class TorchEngine
                 rows = engine.UploadOnce(picked).to(ScalarType.Float64);
             }
 
-            var dots = rows.view(n, length, _width).matmul(x.unsqueeze(2)).squeeze(2);
+            var dots = rows.view(n, length, _width).mul_(x.unsqueeze(1)).sum(2); // summed row by row: equal keys have equal scores, which a product does not promise
             return Finished(dots, first, n, _keyNorm_K!.index_select(0, places).view(n, length), _bias_K?.index_select(0, places).view(n, length));
         }
 
@@ -218,7 +218,7 @@ public sealed partial class TorchEngine
             engine.Blocks(Name, _keys, _width * 12L, cancel, (at, n) =>
             {
                 var part = _y_KD is { } all ? all.narrow(0, at, n) : engine.UploadOnce(keys_KD.Rows(at, n));
-                dots.narrow(1, at, n).copy_(x.matmul(part.to(ScalarType.Float64).t()));
+                dots.narrow(1, at, n).copy_(part.to(ScalarType.Float64, copy: true).mul_(x).sum(1).unsqueeze(0));
             });
             var (scores, order) = Finite(Finished(dots, query, 1, _keyNorm_K!.unsqueeze(0), _bias_K?.unsqueeze(0))).sort(1, descending: true, stable: true);
             var (score, index) = (scores.narrow(1, 0, take).cpu().data<double>().ToArray(), order.narrow(1, 0, take).cpu().data<long>().ToArray());
@@ -230,7 +230,7 @@ public sealed partial class TorchEngine
             if (options.Cosine)
             {
                 var both = _queryNorm_Q!.narrow(0, first, n).unsqueeze(1).mul(keyNorm);
-                dots = Torch.where(both.gt(0), dots.div(both), Torch.zeros_like(dots));
+                dots = Torch.where(both.eq(0), Torch.zeros_like(dots), dots.div(both));
             }
 
             return bias is null ? dots : dots.add(bias);

@@ -52,7 +52,7 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void ColumnSums(Tensor x_TN, Tensor sum_N) => EachColumn("ColumnSums", x_TN, sum_N, x => x.to(ScalarType.Float64).sum(0));
+    public void ColumnSums(Tensor x_TN, Tensor sum_N) => EachColumn("ColumnSums", x_TN, sum_N, x => x.to(ScalarType.Float64).sum(dim: 0));
 
     /// <inheritdoc/>
     public void CountNonZeros(Tensor x_TN, Tensor count_N) => EachColumn("CountNonZeros", x_TN, count_N, x => x.ne(0).sum(0, type: ScalarType.Float64));
@@ -160,12 +160,12 @@ public sealed partial class TorchEngine
                     var line = theta.narrow(0, at, n);
                     on = mine.gt(line).logical_and(mine.gt(0));
                     var near = mine.gt(line.sub(bandwidth / 2)).logical_and(mine.lt(line.add(bandwidth / 2)));
-                    var step = Where(near, gradient.mul(line).add_(penalty)).to(ScalarType.Float64).sum(0);
+                    var step = Where(near, gradient.mul(line).add_(penalty)).to(ScalarType.Float64).sum(dim: 0);
                     dThreshold!.narrow(0, at, n).copy_(step.div(-bandwidth));
                 }
 
                 gradient = Where(on, gradient);
-                dBias.narrow(0, at, n).copy_(gradient.to(ScalarType.Float64).sum(0));
+                dBias.narrow(0, at, n).copy_(gradient.to(ScalarType.Float64).sum(dim: 0));
                 active.narrow(0, at, n).copy_(on.sum(0, type: ScalarType.Float32));
                 dPre.narrow(1, at, n).copy_(gradient);
             });

@@ -39,6 +39,9 @@ internal static class TensorErrors
     public static Exception DeviceName(string device) =>
         new FeatureFlowException(FailureKind.Usage, "FF1022", $"{device} is no device: say cpu, cuda or cuda:1.");
 
+    public static Exception NoTorch(string why) =>
+        new FeatureFlowException(FailureKind.Usage, "FF1023", $"No torch engine can be used: {why}. Build one with -p:Torch=cpu, cuda-windows or cuda-linux and add it with 'featureflow engine add FOLDER' (docs/torch.md), or compute with --engine cpu.");
+
     private static string NoCard(int cards) => cards > 0 ? "" : " (the driver is missing, or its libtorch is one for processors)";
 
     public static string Free(long free, long total) => total > 0 ? $", {Megabytes(free)} of {Megabytes(total)} are free" : "";

@@ -33,10 +33,11 @@ public sealed record EngineOptions
 }
 
 /// <summary>What an engine holds beside the tensors of its callers.</summary>
+/// <param name="OnCard">True when the device is a card with memory of its own.</param>
 /// <param name="WeightBytes">Bytes of weights kept on the device.</param>
 /// <param name="WeightBudget">Bytes that may be kept.</param>
 /// <param name="Weights">Pieces kept.</param>
 /// <param name="Evictions">How often a piece was given back to make room.</param>
 /// <param name="DeviceBytes">Memory of the device, 0 where not known.</param>
 /// <param name="FreeBytes">Free memory of the device, 0 where not known.</param>
-public sealed record EngineMemory(long WeightBytes, long WeightBudget, int Weights, long Evictions, long DeviceBytes, long FreeBytes);
+public sealed record EngineMemory(bool OnCard, long WeightBytes, long WeightBudget, int Weights, long Evictions, long DeviceBytes, long FreeBytes);

@@ -1,0 +1,94 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace FeatureFlow.Tensors;
+
+/// <summary>A folder that may hold the torch engine: the engine's assembly, TorchSharp, and the native libraries of one platform.</summary>
+public sealed class EngineFolder
+{
+    internal const string EngineAssembly = "FeatureFlow.Tensors.TorchSharp";
+    private const string Managed = "TorchSharp.dll";
+
+    /// <summary>TorchSharp versions whose calls this engine makes.</summary>
+    public const string TorchSharpVersions = "0.106";
+
+    /// <summary>Looks at it; nothing is loaded.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="origin">Where it was found: explicit, user or built-in.</param>
+    public EngineFolder(string path, string origin)
+    {
+        Path = System.IO.Path.GetFullPath(path);
+        Origin = origin;
+        Problem = Look();
+    }
+
+    /// <summary>Where it is.</summary>
+    public string Path { get; }
+
+    /// <summary>explicit, user or built-in.</summary>
+    public string Origin { get; }
+
+    /// <summary>Why it cannot be used, a sentence; null when nothing speaks against trying.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Version of TorchSharp, where it is there.</summary>
+    public Version? TorchSharp { get; private set; }
+
+    /// <summary>True when neither the engine nor TorchSharp is in it: nobody meant it to be an engine.</summary>
+    public bool IsEmpty { get; private set; }
+
+    /// <summary>Folders in which native libraries are searched, first to last.</summary>
+    public IReadOnlyList<string> NativeFolders =>
+        [.. new[] { Path, System.IO.Path.Combine(Path, "runtimes", RuntimeName, "native"), System.IO.Path.Combine(Path, "native") }.Where(Directory.Exists)];
+
+    /// <summary>win-x64, linux-x64 ...</summary>
+    public static string RuntimeName => $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+
+    /// <summary>File name of a native library on this system.</summary>
+    public static string NativeName(string library) =>
+        OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib" : $"lib{library}.so";
+
+    internal void Refuse(string problem) => Problem = problem;
+
+    internal string? Native(string library) => NativeFolders.Select(f => System.IO.Path.Combine(f, NativeName(library))).FirstOrDefault(File.Exists);
+
+    private string? Look()
+    {
+        if (!Directory.Exists(Path))
+        {
+            IsEmpty = true;
+            return "the folder does not exist";
+        }
+
+        bool engine = File.Exists(System.IO.Path.Combine(Path, EngineAssembly + ".dll")), torch = File.Exists(System.IO.Path.Combine(Path, Managed));
+        IsEmpty = !engine && !torch;
+        if (IsEmpty) return $"neither {EngineAssembly}.dll nor {Managed} is in it";
+        if (!engine) return $"{EngineAssembly}.dll is not in it: add the folder that 'dotnet publish' of that project made, or its package";
+        if (!torch) return $"{Managed} is not in it";
+        try
+        {
+            TorchSharp = AssemblyName.GetAssemblyName(System.IO.Path.Combine(Path, Managed)).Version;
+            var (own, theirs) = (typeof(ITensorEngine).Assembly.GetName().Version, AssemblyName.GetAssemblyName(System.IO.Path.Combine(Path, EngineAssembly + ".dll")).Version);
+            if (own != theirs) return $"it was made for FeatureFlow {theirs?.ToString(3)}, this is {own?.ToString(3)}";
+        }
+        catch (Exception e) when (e is BadImageFormatException or IOException or UnauthorizedAccessException)
+        {
+            return $"an assembly in it cannot be read: {e.Message}";
+        }
+
+        if (TorchSharp is { Major: 0 } version && $"{version.Major}.{version.Minor}" != TorchSharpVersions)
+            return $"it holds TorchSharp {version.ToString(3)}; take {TorchSharpVersions}.x{(version.Minor == 107 && OperatingSystem.IsWindows() ? " (0.107.0 does not load on Windows)" : "")}";
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 && !OperatingSystem.IsMacOS()) return $"TorchSharp has no native libraries for {RuntimeName}";
+        return Native("LibTorchSharp") is null ? $"no {NativeName("LibTorchSharp")} in it{OtherPlatform()}" : null;
+    }
+
+    // what a mixed-up download looks like
+    private string OtherPlatform()
+    {
+        var others = new[] { ("LibTorchSharp.dll", "Windows"), ("libLibTorchSharp.so", "Linux"), ("libLibTorchSharp.dylib", "macOS") }
+            .Where(o => Directory.EnumerateFiles(Path, o.Item1, SearchOption.AllDirectories).Any())
+            .Select(o => o.Item2)
+            .ToList();
+        return others.Count > 0 ? $": its native libraries are for {string.Join(" and ", others)}, this is {RuntimeName}" : $": the native libraries for {RuntimeName} are missing";
+    }
+}
