@@ -67,9 +67,10 @@ internal sealed partial class ReportPage(string title)
     }
 
     /// <summary>The colours of both themes: the reader's preference, unless the page's button chose; paper is always light.</summary>
-    public static string Themes()
+    public static string Themes(Func<bool, string>? variables = null)
     {
-        var (light, dark) = (GraphPalette.Variables(dark: false), GraphPalette.Variables(dark: true));
+        variables ??= GraphPalette.Variables;
+        var (light, dark) = (variables(false), variables(true));
         return $"\n:root{{color-scheme:light;{light}}}\n" +
             $"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}\n" +
             $"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}\n";
