@@ -60,6 +60,12 @@ internal static class FlowErrors
     public static Exception Plan(string what) =>
         Usage("FF4041", what);
 
+    public static Exception NoText(int sequence, int count) =>
+        Usage("FF4080", Invariant($"There is no text {sequence}; there are {count}, numbered from 0."));
+
+    public static Exception NoPosition(int sequence, int position, Models.Texts.TokenDocument document) =>
+        Usage("FF4081", Invariant($"Text {sequence} has no position {position} that counts; it has {document.FirstPosition} to {document.Ids.Length - 1}."));
+
     /// <summary>The largest k of a top-k search.</summary>
     public const int MaxTop = 1024;
 

@@ -86,8 +86,8 @@ public sealed partial class Sae
     /// <summary>Positive factors of activations, [F], or null for ones.</summary>
     internal Tensor? ActivationScale_F => Open(_activationScale_F.Value);
 
-    /// <summary>z = σ(x·W_encᵀ + b) with gathered encoder rows [U,D], biases and thresholds.</summary>
-    internal void EncodeSome(ITensorEngine engine, Tensor h_TD, Tensor wEnc_UD, Tensor bias_U, Tensor? threshold_U, Tensor z_TU, CancellationToken cancel)
+    /// <summary>z = σ(x·W_encᵀ + b) with gathered encoder rows [U,D], biases and thresholds; without σ when not to <paramref name="activate"/>.</summary>
+    internal void EncodeSome(ITensorEngine engine, Tensor h_TD, Tensor wEnc_UD, Tensor bias_U, Tensor? threshold_U, Tensor z_TU, CancellationToken cancel, bool activate = true)
     {
         Expect("the input", h_TD, Info.InputWidth, h_TD.Rank == 0 ? 0 : h_TD.Shape[0]);
         ForChunks(h_TD.Shape[0], cancel, (start, rows) =>
@@ -95,6 +95,7 @@ public sealed partial class Sae
             var z = z_TU.Rows(start, rows);
             using var x = Transformed(engine, h_TD.Rows(start, rows));
             engine.MatMul(x.Value, wEnc_UD.Transpose(), z, new MatMulEpilogue(Bias_N: bias_U), cancel);
+            if (!activate) return;
             if (threshold_U is not null) engine.JumpRelu(z, threshold_U, z);
             else engine.Relu(z, z);
         });

@@ -68,6 +68,18 @@ public sealed class SaeSelection : IDisposable
         if (written) _sae.ToHiddenUnits(_engine, h_TD, z_TU);
     }
 
+    /// <summary>What goes into σ, where features do not compete.</summary>
+    /// <param name="h_TD">Raw inputs [T,D].</param>
+    /// <param name="pre_TU">[T,U] float32, dense rows; overwritten.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    /// <returns>False, and nothing written, for TopK, GroupMax and gated SAEs.</returns>
+    public bool PreActivations(Tensor h_TD, Tensor pre_TU, CancellationToken cancel = default)
+    {
+        if (_encoder_UD is null) return false;
+        _sae.EncodeSome(_engine, h_TD, _encoder_UD, _bias_U!, null, pre_TU, cancel, activate: false);
+        return true;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -86,6 +86,7 @@ internal static class ToolApp
             new MatchCommand(),
             new ComposeCommand(),
             new GraphCommand(),
+            new GroupsCommand(),
             new IndexCommand(),
             new JudgeCommand(),
             new RunCommand(),

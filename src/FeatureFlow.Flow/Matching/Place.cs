@@ -1,4 +1,5 @@
 using System.Globalization;
+using FeatureFlow.Models;
 using FeatureFlow.Saes;
 
 namespace FeatureFlow.Flow;
@@ -14,6 +15,9 @@ internal readonly record struct Place(int Layer, Site Site) : IComparable<Place>
     /// of layer L+1 are one point.
     /// </summary>
     public int Position => Site == Site.ResPre ? Layer : Layer + 1;
+
+    /// <summary>The same for what is public.</summary>
+    public SiteAddress Address => new(Layer, Site);
 
     public static Place Of(FeatureId feature) => new(feature.Layer, feature.Site);
 
