@@ -51,6 +51,18 @@ internal static class FlowErrors
     public static Exception Gap(FeatureMap first, FeatureMap second) =>
         Usage("FF4065", $"These maps do not follow each other: {first} and {second}.");
 
+    public static Exception NoPair(Pack pack, int? layer)
+    {
+        var place = layer is { } l ? Invariant($"layers {l} and {l + 1}") : "two neighbouring layers";
+        return NoPair(pack, place);
+    }
+
+    public static Exception NoPair(Pack pack, string place) =>
+        Usage("FF4066", $"The pack '{pack.Name}' has no residual SAEs at {place}; it has {Contents(pack)}.", pack.Source);
+
+    public static Exception NotAnApproximation(string path) =>
+        Usage("FF4067", "Activations of an SAE that normalises its input, or of a transcoder, cannot be decoded at another layer.", path);
+
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");
 

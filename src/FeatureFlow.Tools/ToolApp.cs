@@ -85,6 +85,7 @@ internal static class ToolApp
             new ClassesCommand(),
             new MatchCommand(),
             new ComposeCommand(),
+            new ApproximateCommand(),
             new GraphCommand(),
             new GroupsCommand(),
             new IndexCommand(),

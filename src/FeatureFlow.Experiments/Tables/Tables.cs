@@ -74,6 +74,32 @@ public static class Tables
         ("suppressed", e => string.Join(' ', e.Suppressed.Select(t => t.Text))),
         ("contexts", e => string.Join(" | ", e.Contexts)));
 
+    /// <summary>Substitutes for hidden states.</summary>
+    public static TableColumns<LayerApproximation> Approximations { get; } = new(
+        ("layer", a => a.Layer),
+        ("substitute", a => a.Substitute),
+        ("explained_variance", a => a.ExplainedVariance),
+        ("explained_variance_uncentred", a => a.ExplainedVarianceUncentred),
+        ("ce", a => a.CrossEntropy),
+        ("delta_ce", a => a.DeltaCrossEntropy),
+        ("matching_score", a => a.MatchingScore));
+
+    /// <summary>Transition maps as translayer transcoders.</summary>
+    public static TableColumns<TransitionApproximation> Transitions { get; } = new(
+        ("layer", t => t.Layer),
+        ("map", t => t.Map),
+        ("inference", t => t.Inference),
+        ("explained_variance", t => t.ExplainedVariance));
+
+    /// <summary>States, thresholds and L0 of SAEs on texts.</summary>
+    public static TableColumns<LayerStatistics> Layers { get; } = new(
+        ("layer", l => l.Layer),
+        ("site", l => l.Site),
+        ("mean_norm", l => l.MeanNorm),
+        ("mean_theta", l => l.MeanTheta),
+        ("mean_l0", l => l.MeanL0),
+        ("never_fired", l => l.NeverFired));
+
     /// <summary>Number of features per layer and class.</summary>
     public static TableColumns<ClassCount> Classes { get; } = new(
         ("layer", c => c.Layer),

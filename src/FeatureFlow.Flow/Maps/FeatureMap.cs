@@ -129,6 +129,9 @@ public sealed record FeatureMap
     /// <summary>What the assignment took.</summary>
     public AssignmentWork? Work { get; init; }
 
+    /// <summary>Share of the sources of a direct map whose target is the same; null where there was none to compare with.</summary>
+    public double? Agreement { get; init; }
+
     /// <summary>Sources without a target.</summary>
     public IEnumerable<int> UnmatchedSources => Enumerable.Range(0, SourceCount).Except(Pairs.Select(p => p.Source));
 

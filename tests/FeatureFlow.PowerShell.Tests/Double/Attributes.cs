@@ -92,6 +92,8 @@ public sealed class ValidateSetAttribute(params string[] values) : ValidateAttri
 
 public static class VerbsCommon
 {
+    public const string Join = "Join";
+
     public const string Get = "Get";
     public const string New = "New";
     public const string Find = "Find";

@@ -124,3 +124,16 @@ Test 'a graph survives a job' {
     Assert-Equal @($graph.Edges.Similarity) @($back.Edges.Similarity)
     Assert-Equal $graph.Span $back.Span
 }
+
+Test 'maps match, join and agree as in the reference' {
+    $maps = @(New-FeatureMap $Stories -Layer 0, 1)
+    Assert-Equal @('0/res', '1/res') $maps.From
+    Assert-True ([Math]::Abs($maps[0].TotalCost - 2381.700728421183) -lt 1e-2) "$($maps[0].TotalCost)"
+    Assert-True $maps[0].Certificate.IsOptimal
+    $joined = $maps | Join-FeatureMap -Direct (New-FeatureMap $Stories -Layer 0 -To 2) -OutFile P_0_2.npy
+    Assert-Equal 0.314453125 $joined.Agreement
+    Assert-True (Test-Path P_0_2.npy)
+    $row = $maps[1] | Measure-FeatureMap
+    Assert-Equal 512 $row.Pairs
+    Assert-Equal 'threshold' $row.Fold
+}

@@ -1,0 +1,74 @@
+namespace FeatureFlow.Flow;
+
+/// <summary>The figures of a map, flat: a row of a table.</summary>
+public sealed record FeatureMapMeasurement
+{
+    /// <summary>The pack's source path.</summary>
+    public string? Pack { get; init; }
+
+    /// <summary>Source layer and site.</summary>
+    public string? From { get; init; }
+
+    /// <summary>Target layer and site.</summary>
+    public string? To { get; init; }
+
+    /// <summary>How it was made.</summary>
+    public MapMethod Method { get; init; }
+
+    /// <summary>What the assignment compared.</summary>
+    public MatchCost? Cost { get; init; }
+
+    /// <summary>How the source was folded.</summary>
+    public string? Fold { get; init; }
+
+    /// <summary>Number of pairs.</summary>
+    public int Pairs { get; init; }
+
+    /// <summary>Sum of their costs.</summary>
+    public double? TotalCost { get; init; }
+
+    /// <summary>Primal minus dual cost: 0 up to rounding for an assignment.</summary>
+    public double? Gap { get; init; }
+
+    /// <summary>Mean squared error of folded decoder rows.</summary>
+    public double? DecoderError { get; init; }
+
+    /// <summary>Mean squared error of folded encoder columns.</summary>
+    public double? EncoderError { get; init; }
+
+    /// <summary>Mean squared error of folded encoder biases.</summary>
+    public double? BiasError { get; init; }
+
+    /// <summary>Mean cosine of the decoder rows of the pairs.</summary>
+    public double? MeanSimilarity { get; init; }
+
+    /// <summary>Sources without a target.</summary>
+    public int UnmatchedSources { get; init; }
+
+    /// <summary>Targets without a source.</summary>
+    public int UnmatchedTargets { get; init; }
+
+    /// <summary>Share of targets that are those of a direct map.</summary>
+    public double? Agreement { get; init; }
+
+    /// <summary>Those of a map.</summary>
+    public static FeatureMapMeasurement Of(FeatureMap map) => new()
+    {
+        Pack = map.Pack,
+        From = map.From,
+        To = map.To,
+        Method = map.Method,
+        Cost = map.Cost,
+        Fold = map.SourceFold,
+        Pairs = map.Pairs.Count,
+        TotalCost = map.TotalCost,
+        Gap = map.Certificate?.Gap,
+        DecoderError = map.Error?.Decoder,
+        EncoderError = map.Error?.Encoder,
+        BiasError = map.Error?.EncoderBias,
+        MeanSimilarity = map.Pairs.Any(p => p.Similarity is not null) ? map.Pairs.Average(p => p.Similarity) : null,
+        UnmatchedSources = map.UnmatchedSources.Count(),
+        UnmatchedTargets = map.UnmatchedTargets.Count(),
+        Agreement = map.Agreement,
+    };
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+using FeatureFlow.Testing;
+
+namespace FeatureFlow.Tools.Tests;
+
+/// <summary>Approximation of hidden states: every figure of the reference, and what must hold on any model.</summary>
+public sealed class ApproximateTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [DataFact]
+    public void Figures_are_those_of_the_reference()
+    {
+        var pack = Path.Combine(Repository.Data!, "stories260k");
+        ToolRun.Of("approximate", "--pack", pack, "--ids-file", Repository.Fixture("golden", "stories260k", "tokens.safetensors"), "--tensor", "tokens", "--out", _folder.Path).Ok();
+        foreach (var (file, keys) in new[] { ("layers.csv", 2), ("approx.csv", 2), ("transitions.csv", 3) })
+        {
+            var (golden, ours) = (File.ReadAllLines(Repository.Fixture("golden", "stories260k", file)), File.ReadAllLines(_folder.File(file)));
+            Assert.Equal(golden[0], ours[0]);
+            Assert.Equal(golden.Length, ours.Length);
+            for (var row = 1; row < golden.Length; row++)
+            {
+                var (want, have) = (golden[row].Split(','), ours[row].Split(','));
+                Assert.Equal(want[..keys], have[..keys]);
+                for (var c = keys; c < want.Length; c++)
+                {
+                    Assert.Equal(want[c].Length == 0, have[c].Length == 0);
+                    if (want[c].Length == 0) continue;
+                    var tolerance = golden[0].Split(',')[c] switch { "matching_score" or "mean_l0" => 5e-4, "mean_norm" or "mean_theta" => 1e-4, "never_fired" => 0, _ => 2e-4 };
+                    Assert.True(Math.Abs(Number(want[c]) - Number(have[c])) <= tolerance, $"{file} {golden[row]}: {golden[0].Split(',')[c]} is {have[c]}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Quantiles_meet_the_substitutes_at_their_ends()
+    {
+        ToolRun.Of("approximate", "--pack", Repository.Example("storyworld"), "--text", "The old sailor fed the dragon. The dragon was happy and sang a song.", "--layer", "1,3", "--out", _folder.Path).Ok();
+        var rows = File.ReadLines(_folder.File("approx.csv")).Skip(1).Select(l => l.Split(',')).ToDictionary(r => (r[0], r[1]));
+        Assert.Equal(20, rows.Count);
+        foreach (var layer in new[] { "1", "3" })
+        {
+            // all pairs through the permutation, and none: then only the constant differs, which explained variance does not see
+            Assert.Equal(Number(rows[(layer, "encode-permute-decode")][4]), Number(rows[(layer, "quantile-1.0")][4]), 1e-6);
+            Assert.Equal(Number(rows[(layer, "encode-decode-previous")][2]), Number(rows[(layer, "quantile-0.0")][2]), 1e-4);
+            Assert.True(Number(rows[(layer, "encode-decode-current")][2]) > Number(rows[(layer, "encode-permute-decode")][2]));
+            Assert.InRange(Number(rows[(layer, "encode-permute-decode")][6]), 0, 1);
+        }
+
+        Assert.Equal(19, File.ReadLines(_folder.File("layers.csv")).Count());
+        Assert.Equal(21, File.ReadLines(_folder.File("transitions.csv")).Count());
+    }
+
+    private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+}
