@@ -51,12 +51,6 @@ internal static class FlowErrors
     public static Exception Gap(FeatureMap first, FeatureMap second) =>
         Usage("FF4065", $"These maps do not follow each other: {first} and {second}.");
 
-    public static Exception NoPair(Pack pack, int? layer)
-    {
-        var place = layer is { } l ? Invariant($"layers {l} and {l + 1}") : "two neighbouring layers";
-        return NoPair(pack, place);
-    }
-
     public static Exception NoPair(Pack pack, string place) =>
         Usage("FF4066", $"The pack '{pack.Name}' has no residual SAEs at {place}; it has {Contents(pack)}.", pack.Source);
 

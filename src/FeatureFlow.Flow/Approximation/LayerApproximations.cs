@@ -89,10 +89,10 @@ public static class LayerApproximations
         var wanted = options.Layers ?? all;
         foreach (var layer in wanted)
         {
-            if (!all.Contains(layer)) throw FlowErrors.NoPair(pack.Pack, layer);
+            if (!all.Contains(layer)) throw FlowErrors.NoPair(pack.Pack, FormattableString.Invariant($"layers {layer} and {layer + 1}"));
         }
 
-        return wanted.Count > 0 ? [.. wanted.Distinct().Order()] : throw FlowErrors.NoPair(pack.Pack, null);
+        return wanted.Count > 0 ? [.. wanted.Distinct().Order()] : throw FlowErrors.NoPair(pack.Pack, "two neighbouring layers");
     }
 
     private static int Order(Site site) => site switch { Site.Res => 0, Site.Mlp => 1, Site.Att => 2, _ => 3 };
