@@ -47,8 +47,8 @@ internal static class FigurePalette
         css.Put($".paper{{{Plain("fill", GraphPalette.Paper, "paper")}}}\n");
         css.Put($".plot text{{font-family:'Segoe UI',system-ui,-apple-system,'Helvetica Neue',Arial,sans-serif;font-size:11px;font-variant-numeric:tabular-nums;{Plain("fill", GraphPalette.Ink, "ink")}}}");
         css.Put($".plot .muted{{{Plain("fill", GraphPalette.Muted, "muted")}}}.plot .head{{font-size:15px;font-weight:650}}.plot .sub{{font-size:12px;font-weight:650}}.plot .cell{{font-size:10px}}\n");
-        css.Put($".grid{{fill:none;stroke-width:1;{Plain("stroke", GraphPalette.Rule, "rule")}}}.axis{{fill:none;stroke-width:1;{Plain("stroke", GraphPalette.Muted, "muted")}}}");
-        css.Put($".guide{{fill:none;stroke-width:1.2;stroke-dasharray:5 4;{Plain("stroke", GraphPalette.Muted, "muted")}}}.none{{{Plain("fill", GraphPalette.Band, "band")}}}.plot .light{{{Plain("fill", GraphPalette.Paper, "paper")}}}\n");
+        css.Put($".plot .grid{{fill:none;stroke-width:1;{Plain("stroke", GraphPalette.Rule, "rule")}}}.plot .axis{{fill:none;stroke-width:1;{Plain("stroke", GraphPalette.Muted, "muted")}}}");
+        css.Put($".plot .guide{{fill:none;stroke-width:1.2;stroke-dasharray:5 4;{Plain("stroke", GraphPalette.Muted, "muted")}}}.plot .none{{{Plain("fill", GraphPalette.Band, "band")}}}.plot .light{{{Plain("fill", GraphPalette.Paper, "paper")}}}\n");
         for (var i = 0; i < Series.Length; i++)
             css.Put($".l{i}{{fill:none;stroke-width:1.8;stroke-linejoin:round;{Plain("stroke", Series[i], $"c{i}")}}}.w{i}{{fill:none;stroke-width:1.3;{Plain("stroke", Series[i], $"c{i}")}}}.p{i}{{{Plain("fill", Series[i], $"c{i}")}}}.b{i}{{fill-opacity:.17;{Plain("fill", Series[i], $"c{i}")}}}");
         css.Append('\n');

@@ -97,9 +97,14 @@ internal sealed record SteeringSweepPlan : IExperimentPlan
         SteeringPlanFile.Columns.Write(outputs.Add("plans.csv"), SteeringPlanFile.RowsOf(Units.Skip(1).Select((u, i) => new SteeringPlan { Name = u, Edits = units[i + 1].Edits, Targets = Lineage.Targets })));
         var aggregates = SteeringAggregate.Of(texts);
         SteeringAggregate.Columns.Write(outputs.Add("aggregate.csv"), aggregates);
-        if (Subjects.Count == 0) return;
-        SteeringAggregate.Columns.Write(outputs.Add("best.csv"), SteeringAggregate.Best(aggregates));
-        SteeringComparison.Columns.Write(outputs.Add("comparisons.csv"), SteeringComparison.Of(texts, Lineage.Targets[0].Layer));
+        if (Subjects.Count > 0)
+        {
+            SteeringAggregate.Columns.Write(outputs.Add("best.csv"), SteeringAggregate.Best(aggregates));
+            SteeringComparison.Columns.Write(outputs.Add("comparisons.csv"), SteeringComparison.Of(texts, Lineage.Targets[0].Layer));
+        }
+
+        cancel.ThrowIfCancellationRequested();
+        new SteeringReport(this, texts, aggregates, Units.Skip(1).Select((u, i) => (u, units[i + 1].Edits)).ToDictionary(p => p.u, p => p.Edits)).Write(name, outputs);
     }
 
     // a schedule means nothing for one layer or for rescaling, and a layer nothing for the span

@@ -5,7 +5,7 @@ namespace FeatureFlow.Experiments.Tests.Steering;
 /// <summary>Sweeps: the tables they leave, whole, interrupted and in shares.</summary>
 public sealed class SteeringSweepTests : IDisposable
 {
-    private static readonly string[] Tables = ["samples.csv", "plans.csv", "aggregate.csv", "best.csv", "comparisons.csv"];
+    private static readonly string[] Tables = ["samples.csv", "plans.csv", "aggregate.csv", "best.csv", "comparisons.csv", "report.html", "figures/sea-best-per-layer.svg", "figures/wedding-layer-coefficient.svg"];
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
