@@ -25,6 +25,7 @@
         'Join-FeatureMap'
         'Measure-FeatureMap'
         'Measure-Sae'
+        'Measure-Steering'
         'New-FeatureMap'
         'New-FlowGraph'
         'New-Sae'

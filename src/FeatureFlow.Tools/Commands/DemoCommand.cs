@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using FeatureFlow.Experiments;
 using FeatureFlow.Experiments.Storyworld;
@@ -24,7 +25,7 @@ internal sealed class DemoCommand : ToolCommand
     public DemoCommand()
         : base(
             "demo",
-            "Find what a small language model makes of a theme, trace it through the layers, and open the report.",
+            "Find what a small language model makes of a theme, trace it through the layers, steer the model by it, and open the report.",
             ("demo", "Follows the sea; writes report and tables to featureflow-demo, and opens the report."),
             ("demo --theme wedding --out trace --no-open", "Another theme, another folder, and nothing is opened."))
     {
@@ -65,9 +66,22 @@ internal sealed class DemoCommand : ToolCommand
         GraphFile.Write(graph, Path.Combine(output, "graph.svg"));
         Tables.MatchesOf(pack).Write(Path.Combine(output, "predecessors.csv"), matches);
         Tables.Classes.Write(Path.Combine(output, "classes.csv"), StaticClasses.Count(pack, Thresholds.Default, cancel: context.Cancel));
+        clock.Restart();
+        var steered = context.Watch("steering", _ => ThemeSteering.BothWays(pack, model, theme, best, found, cancel: context.Cancel));
+        var took = clock.ElapsedMilliseconds;
+        Tables.Steering.Write(Path.Combine(output, "steering.csv"), steered.SelectMany(s => s.Unsteered.Concat(s.Steered)));
+        SteeringPlanFile.Columns.Write(Path.Combine(output, "plans.csv"), SteeringPlanFile.RowsOf(steered.Select(s => s.Plan)));
         if (context.Json)
         {
-            context.Out.WriteLine(new JsonObject { ["theme"] = theme, ["seed"] = best.Feature.ToString(), ["nodes"] = graph.Nodes.Count, ["edges"] = graph.Edges.Count, ["report"] = report }.ToJsonString());
+            context.Out.WriteLine(new JsonObject
+            {
+                ["theme"] = theme,
+                ["seed"] = best.Feature.ToString(),
+                ["nodes"] = graph.Nodes.Count,
+                ["edges"] = graph.Edges.Count,
+                ["report"] = report,
+                ["steering"] = new JsonArray([.. steered.Select(s => new JsonObject { ["plan"] = s.Plan.Name, ["theme_before"] = s.ThemeBefore.Value, ["theme_after"] = s.ThemeAfter.Value, ["coherence_before"] = s.CoherenceBefore.Value, ["coherence_after"] = s.CoherenceAfter.Value })]),
+            }.ToJsonString());
             return 0;
         }
 
@@ -75,7 +89,10 @@ internal sealed class DemoCommand : ToolCommand
         Say(context, "");
         context.Show(Tables.MatchesOf(pack), matches);
         Say(context, "");
-        Say(context, $"Written to {output}: report.html, graph.json, graph.svg, predecessors.csv, classes.csv.");
+        Say(context, string.Create(CultureInfo.InvariantCulture, $"Steered by it, {steered.Sum(s => s.Unsteered.Count + s.Steered.Count)} texts in {took} ms, judged by the grammar that the stories were made with:"));
+        foreach (var way in steered) Show(context, way);
+        Say(context, "");
+        Say(context, $"Written to {output}: report.html, graph.json, graph.svg, predecessors.csv, classes.csv, steering.csv, plans.csv.");
         if (!options.GetValue(_noOpen) && context.Interactive && !TryShow(report)) Say(context, $"Open {Path.GetFullPath(report)} in a browser.");
         return 0;
     }
@@ -83,6 +100,14 @@ internal sealed class DemoCommand : ToolCommand
     private static void Say(ToolContext context, string text)
     {
         if (!context.Json) context.Out.WriteLine(text);
+    }
+
+    private static void Show(ToolContext context, ThemeSteering way)
+    {
+        Say(context, "");
+        Say(context, $"  {way.Plan.Name}: {way.Plan.Edits.Count} features. Share of the theme {way.ThemeBefore} -> {way.ThemeAfter}, coherence {way.CoherenceBefore} -> {way.CoherenceAfter}.");
+        Say(context, $"    without: {way.Prompt}{way.Unsteered[way.Shown].Text}");
+        Say(context, $"    with:    {way.Prompt}{way.Steered[way.Shown].Text}");
     }
 
     private static FlowGraph Graph(OpenedPack pack, FeatureId seed, CancellationToken cancel) =>

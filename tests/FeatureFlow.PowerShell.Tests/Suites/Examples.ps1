@@ -32,6 +32,7 @@ Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
 Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
 Test 'Invoke-Steering' { Invoke-Examples Invoke-Steering }
 Test 'Measure-Sae' { Invoke-Examples Measure-Sae }
+Test 'Measure-Steering' { Invoke-Examples Measure-Steering }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
 Test 'New-Sae' { Invoke-Examples New-Sae }
 Test 'New-SteeringPlan' { Invoke-Examples New-SteeringPlan }
