@@ -83,6 +83,22 @@ public sealed class CmdletTests
     }
 
     [Fact]
+    public void SteeredTextsAreJudged()
+    {
+        var shell = Shell(Repository.Example("storyworld"))
+            .Add<NewFlowGraphCommand>(("Pack", "."), ("Feature", "5/res/108"))
+            .Add<InvokeSteeringCommand>(("Prompt", "At the wedding,"), ("Coefficient", new[] { 10.0 }), ("Samples", 4), ("Baseline", true))
+            .Add<MeasureSteeringCommand>(("Subject", new[] { "sea", "wedding" }), ("Judge", "storyworld"))
+            .Run();
+        Assert.Empty(shell.Errors);
+        var judged = shell.Of<SteeringJudgement>().ToArray();
+        Assert.Equal(2 * 4 * 2, judged.Length);
+        Assert.All(judged, j => Assert.Equal(j.Coherence!.Value / 5 * j.Behavioral!.Value / 5, j.Total!.Value, 12));
+        double Sea(bool steered) => judged.Where(j => j.Subject == "sea" && j.Plan != "unsteered" == steered).Average(j => j.Behavioral!.Value);
+        Assert.True(Sea(true) > Sea(false) + 0.3);
+    }
+
+    [Fact]
     public void ThePipelineOfTheReadmeRuns()
     {
         using var folder = new TempFolder();

@@ -15,7 +15,7 @@ public sealed class MeasureSteeringCommand : EngineCmdlet
     /// <summary>Texts.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, HelpMessage = "Steered texts, from Invoke-Steering")]
     [ValidateNotNull]
-    public SteeringResult[] InputObject { get; set; } = [];
+    public SteeringResult[] Result { get; set; } = [];
 
     /// <summary>What texts are judged for.</summary>
     [Parameter(Mandatory = true, Position = 0, HelpMessage = "What texts are judged for: a name, or 'name: what it means'")]
@@ -43,7 +43,7 @@ public sealed class MeasureSteeringCommand : EngineCmdlet
 
     private protected override void Process()
     {
-        foreach (var text in InputObject)
+        foreach (var text in Result)
         {
             _waiting.Add(text);
             if (_waiting.Count >= Together) Flush();
@@ -61,16 +61,31 @@ public sealed class MeasureSteeringCommand : EngineCmdlet
         foreach (var judgement in Run(cancel => Ask(texts, file, answers, cancel))) WriteObject(judgement);
     }
 
+    // loops and no lambdas: what a lambda captures would be a field of a private type
     private List<SteeringJudgement> Ask(SteeringResult[] texts, string? file, string? answers, CancellationToken cancel)
     {
         var settings = file is null ? new JudgeSettings() : Experiments.Judging.JudgeFile.Load(file);
         if (MyInvocation.BoundParameters.ContainsKey(nameof(Judge)) || file is null) settings = settings with { Kind = Enum.Parse<JudgeKind>(Judge, ignoreCase: true) };
-        var subjects = Subject.Select(s => s.IndexOf(':', StringComparison.Ordinal) is var colon and > 0 ? new Subject(s[..colon].Trim(), s[(colon + 1)..].Trim()) : new Subject(s.Trim())).ToList();
-        using var judge = Judges.Open(settings, [.. subjects.Select(s => s.Name)], answers);
-        var said = judge.Judge.ScoreAsync([.. texts.Select(t => new TextQuestion(t.Text, subjects, t.Prompt))], null, cancel).GetAwaiter().GetResult();
-        return [.. from i in Enumerable.Range(0, texts.Length)
-                   from s in Enumerable.Range(0, subjects.Count)
-                   select new SteeringJudgement(texts[i], subjects[s].Name, Aim, said[i].Coherence, said[i].Behavioral[s], judge.Judge.Name, said[i].Problem)];
+        var subjects = new List<Subject>();
+        var names = new List<string>();
+        foreach (var text in Subject)
+        {
+            var colon = text.IndexOf(':', StringComparison.Ordinal);
+            names.Add((colon > 0 ? text[..colon] : text).Trim());
+            subjects.Add(new Subject(names[^1], colon > 0 ? text[(colon + 1)..].Trim() : null));
+        }
+
+        using var judge = Judges.Open(settings, names, answers);
+        var questions = new List<TextQuestion>();
+        foreach (var text in texts) questions.Add(new TextQuestion(text.Text, subjects, text.Prompt));
+        var said = judge.Judge.ScoreAsync(questions, null, cancel).GetAwaiter().GetResult();
+        var judged = new List<SteeringJudgement>();
+        for (var i = 0; i < texts.Length; i++)
+        {
+            for (var s = 0; s < names.Count; s++) judged.Add(new SteeringJudgement(texts[i], names[s], Aim, said[i].Coherence, said[i].Behavioral[s], judge.Judge.Name, said[i].Problem));
+        }
+
+        return judged;
     }
 }
 
