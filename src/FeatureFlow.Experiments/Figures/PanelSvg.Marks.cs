@@ -25,6 +25,7 @@ internal sealed partial class PanelSvg
         if (_x is null || _y is null) return;
         var colour = Colour(line);
         var dots = line.Dots.Where(d => _x.Has(d.X)).ToList();
+        var aside = line.Whiskers ? Aside(line) : 0;
         if (!line.Whiskers) Band(dots, colour);
         var path = new StringBuilder();
         var pen = false;
@@ -36,14 +37,21 @@ internal sealed partial class PanelSvg
                 continue;
             }
 
-            var (x, y) = (N(_x.At(dot.X)), N(_y.At(dot.Y)));
+            var (x, y) = (N(_x.At(dot.X) + aside), N(_y.At(dot.Y)));
             path.Append(!pen ? $"M{x} {y}" : line.Steps ? $"H{x}V{y}" : $"L{x} {y}");
             pen = true;
         }
 
         if (path.Length > 0) _svg.Append(Path(colour, path.ToString(), line.Plain ? line.Name : "")).Append('\n');
         if (line.Plain) return;
-        foreach (var dot in dots.Where(d => _y.Has(d.Y))) Point(dot, colour, line.Name, line.Whiskers);
+        foreach (var dot in dots.Where(d => _y.Has(d.Y))) Point(dot, colour, line.Name, line.Whiskers, aside);
+    }
+
+    // whiskers of several lines at one x stand side by side
+    private double Aside(LineSeries line)
+    {
+        var whiskered = _panel.Series.OfType<LineSeries>().Where(l => l.Whiskers).ToList();
+        return (whiskered.IndexOf(line) - ((whiskered.Count - 1) / 2.0)) * Math.Min(5, 24.0 / whiskered.Count);
     }
 
     // behind stretches of points that have an interval
@@ -80,9 +88,9 @@ internal sealed partial class PanelSvg
         _svg.Append("</g>\n");
     }
 
-    private void Point(Dot dot, int colour, string name, bool whisker)
+    private void Point(Dot dot, int colour, string name, bool whisker, double aside = 0)
     {
-        double x = _x!.At(dot.X), y = _y!.At(dot.Y);
+        double x = _x!.At(dot.X) + aside, y = _y!.At(dot.Y);
         if (whisker && dot is { Low: { } low, High: { } high }) Whisker(x, _y.At(low), _y.At(high), colour);
         var title = $"{(name.Length > 0 ? name + ": " : "")}{_panel.X.Label} {Value(dot.X)}, {_panel.Y.Label} {Value(dot.Y)}{Interval(dot.Low, dot.High)}{(dot.Note is null ? "" : $"; {GraphText.OneLine(dot.Note)}")}";
         _svg.Append(Mark(colour, x, y, title)).Append('\n');
