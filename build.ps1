@@ -10,8 +10,12 @@
 [CmdletBinding()]
 param(
     [Parameter(Position = 0)]
-    [ValidateSet('Build', 'Test', 'Pack', 'Module', 'Demo', 'Bench', 'Docs')]
+    [ValidateSet('Build', 'Test', 'Pack', 'Module', 'Engine', 'Demo', 'Bench', 'Docs')]
     [string] $Task = 'Build',
+
+    # Which TorchSharp packages the torch engine is built with: into the program by Build, Test, Pack and Module, into artifacts/engine by Engine (docs/torch.md).
+    [ValidateSet('', 'cpu', 'cuda-windows', 'cuda-linux')]
+    [string] $Torch = '',
 
     # Handed to the demo or the benchmarks.
     [Parameter(ValueFromRemainingArguments)]
@@ -26,13 +30,18 @@ function Invoke-DotNet([string[]] $Words) {
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 }
 
+$Engine = if ($Torch) { @("-p:Torch=$Torch") } else { @() }
 Push-Location $PSScriptRoot
 try {
     switch ($Task) {
-        'Build' { Invoke-DotNet @('build', '-c', 'Release') }
-        'Test' { Invoke-DotNet @('test', '-c', 'Release') }
-        'Pack' { Invoke-DotNet @('pack', 'src/FeatureFlow.Tools', '-c', 'Release', '-o', 'artifacts') }
-        'Module' { Invoke-DotNet @('build', 'src/FeatureFlow.PowerShell', '-c', 'Release') }
+        'Build' { Invoke-DotNet (@('build', '-c', 'Release') + $Engine) }
+        'Test' { Invoke-DotNet (@('test', '-c', 'Release') + $Engine) }
+        'Pack' { Invoke-DotNet (@('pack', 'src/FeatureFlow.Tools', '-c', 'Release', '-o', 'artifacts') + $Engine) }
+        'Module' { Invoke-DotNet (@('build', 'src/FeatureFlow.PowerShell', '-c', 'Release') + $Engine) }
+        'Engine' {
+            if (-not $Torch) { throw 'Say which: -Torch cpu, cuda-windows or cuda-linux.' }
+            Invoke-DotNet (@('publish', 'src/FeatureFlow.Tensors.TorchSharp', '-c', 'Release', '-o', 'artifacts/engine') + $Engine)
+        }
         'Demo' { Invoke-DotNet (@('run', '-c', 'Release', '--project', 'src/FeatureFlow.Tools', '--', 'demo') + $Arguments) }
         'Bench' { Invoke-DotNet (@('run', '-c', 'Release', '--project', 'tests/FeatureFlow.Benchmarks', '--') + $Arguments) }
         'Docs' {

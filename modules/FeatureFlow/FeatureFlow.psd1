@@ -30,6 +30,7 @@
         'New-FlowGraph'
         'New-Sae'
         'New-SteeringPlan'
+        'Set-FlowEngine'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

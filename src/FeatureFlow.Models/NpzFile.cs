@@ -185,6 +185,7 @@ public sealed partial class NpzFile : TensorFile
                 ObjectDisposedException.ThrowIf(true, this);
             }
 
+            copy.Seal(); // nobody writes to it from here on
             _copies.Add(copy);
         }
 

@@ -36,6 +36,7 @@ internal static unsafe class HostValues
             for (var c = 0; c < columns; c++) y[c] = (float)At(x + c * matrix_MN.Strides[1] * matrix_MN.DType.Size(), matrix_MN.DType);
         }
 
+        ((HostStorage)copy.Storage).Seal();
         return copy;
     }
 

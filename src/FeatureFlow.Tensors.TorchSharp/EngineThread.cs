@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace FeatureFlow.Tensors.TorchSharp;
 
@@ -78,6 +79,10 @@ internal sealed class EngineThread : IDisposable
             {
                 using var scope = Torch.NewDisposeScope();
                 work();
+            }
+            catch (ExternalException e)
+            {
+                _failure = ExceptionDispatchInfo.Capture(TensorErrors.Libtorch(e));
             }
             catch (Exception e)
             {

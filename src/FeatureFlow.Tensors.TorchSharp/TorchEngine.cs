@@ -46,7 +46,7 @@ public sealed partial class TorchEngine : ITensorEngine
     public EngineMemory Memory => OnThread(() =>
     {
         var (total, free) = _card?.Memory() ?? default;
-        return new EngineMemory(_card is not null, _uploads.Held, _uploads.Budget, _uploads.Count, _uploads.Evictions, total, free);
+        return new EngineMemory(_card is not null, _uploads.Held, _uploads.Budget, _uploads.Count, _uploads.Evictions, TorchTensor.TotalCount, total, free);
     });
 
     /// <summary>Opens one.</summary>

@@ -42,6 +42,21 @@ internal static class TensorErrors
     public static Exception NoTorch(string why) =>
         new FeatureFlowException(FailureKind.Usage, "FF1023", $"No torch engine can be used: {why}. Build one with -p:Torch=cpu, cuda-windows or cuda-linux and add it with 'featureflow engine add FOLDER' (docs/torch.md), or compute with --engine cpu.");
 
+    public static Exception NoEngineWord(string text, string word) =>
+        new FeatureFlowException(FailureKind.Usage, "FF1024", $"'{word}' in the engine '{text}' is not understood: say auto, cpu or torch; behind torch a device and a type of products, as in torch,cuda:1,bf16 (cpu, cuda, cuda:1; f32, tf32, bf16, f16).");
+
+    public static Exception EngineSource(string sources, Exception e) =>
+        new FeatureFlowException(FailureKind.Input, "FF1025", $"No engine can be made of {sources}: {e.Message}", inner: e);
+
+    public static Exception NoEngineIn(string sources, string problem) =>
+        new FeatureFlowException(FailureKind.Input, "FF1026", $"{sources} is no engine for this system: {problem}.");
+
+    public static Exception EngineName(string name) =>
+        new FeatureFlowException(FailureKind.Usage, "FF1027", $"'{name}' is no name for an engine's folder.");
+
+    public static Exception Libtorch(Exception e) =>
+        new FeatureFlowException(FailureKind.Internal, "FF1028", $"libtorch says: {e.Message.Split('\n')[0].Trim()}", inner: e);
+
     private static string NoCard(int cards) => cards > 0 ? "" : " (the driver is missing, or its libtorch is one for processors)";
 
     public static string Free(long free, long total) => total > 0 ? $", {Megabytes(free)} of {Megabytes(total)} are free" : "";

@@ -93,7 +93,7 @@ internal static class ToolApp
             new RunCommand(),
             new MergeCommand(),
             new Command("pack", "Packs: which are known, and what one holds.") { new PackListCommand(), new PackShowCommand() },
-            new Command("engine", "Tensor engines.") { new EngineListCommand() },
+            new Command("engine", "Tensor engines.") { new EngineListCommand(), new EngineAddCommand() },
             new Command("storyworld", "The embedded language model: its stories, their judge, and how it is made.") { new StoryworldBuildCommand(), new StoryworldTellCommand(), new StoryworldJudgeCommand() },
             new DoctorCommand(),
             new DemoCommand(),

@@ -15,9 +15,6 @@ internal static class ToolErrors
     public static FeatureFlowException Memory(Exception e) =>
         new(FailureKind.Retry, "FF6003", "Not enough memory; close other programs or ask for less at a time.", inner: e);
 
-    public static FeatureFlowException NoEngine(string name) =>
-        new(FailureKind.Usage, "FF6010", $"There is no engine '{name}' in this build; 'featureflow engine list' says what there is and how to get more.");
-
     public static FeatureFlowException NoTensor(string path, string name, IEnumerable<string> have) =>
         new(FailureKind.Input, "FF6011", $"The file has no tensor '{name}'; it has {string.Join(", ", have.Take(16))}.", path);
 

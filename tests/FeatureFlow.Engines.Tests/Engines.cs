@@ -8,6 +8,7 @@ namespace FeatureFlow.Engines.Tests;
 public static class Engines
 {
     private static readonly Lazy<(ITensorEngine? Engine, string Why)> s_torch = new(OpenTorch);
+    private static readonly Lazy<ITensorEngine> s_tight = new(() => Open(new EngineOptions { BlockBytes = 1 << 14, WeightBudget = 1 << 15 }));
     private static readonly Lazy<CpuEngine> s_single = new(() => new CpuEngine(threads: 1));
 
     public static string? WhyNoTorch => s_torch.Value.Engine is null ? s_torch.Value.Why : null;
@@ -15,14 +16,18 @@ public static class Engines
     public static ITensorEngine Get(string name) => name switch
     {
         "cpu" => s_single.Value,
+        "torch, tight" => s_tight.Value, // everything in many small blocks, weights evicted all the time
         _ => s_torch.Value.Engine!,
     };
+
+    /// <summary>The torch engine with settings of its own, on the device that is tested.</summary>
+    public static ITensorEngine Open(EngineOptions options) => EngineCatalog.Open(EngineChoice.Torch, options with { Device = Environment.GetEnvironmentVariable("FEATUREFLOW_TEST_DEVICE") });
 
     private static (ITensorEngine?, string) OpenTorch()
     {
         try
         {
-            return (EngineCatalog.Open(EngineChoice.Torch, new EngineOptions { Device = Environment.GetEnvironmentVariable("FEATUREFLOW_TEST_DEVICE") }), "");
+            return (Open(new EngineOptions()), "");
         }
         catch (FeatureFlowException e)
         {
@@ -37,7 +42,7 @@ public sealed class OnCpuAttribute(params object[] data) : DataAttribute
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["cpu", .. data]];
 }
 
-/// <summary>Runs a theory on the torch engine, where it is installed.</summary>
+/// <summary>Runs a theory on the torch engine, where it is installed: as it is, and with hardly any memory.</summary>
 public sealed class OnTorchAttribute : DataAttribute
 {
     private readonly object[] _data;
@@ -48,7 +53,7 @@ public sealed class OnTorchAttribute : DataAttribute
         Skip = Engines.WhyNoTorch;
     }
 
-    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["torch", .. _data]];
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["torch", .. _data], ["torch, tight", .. _data]];
 }
 
 /// <summary>A test of the torch engine alone.</summary>

@@ -27,7 +27,8 @@ public sealed class ContractTests : IDisposable
     [InlineData(2, "FF5070", ".graphml", "graph", "--pack", "PACK", "--feature", "4/res/1", "--out", "g.png")]
     [InlineData(2, "FF4008", "not a cosine", "graph", "--pack", "PACK", "--feature", "4/res/1", "--t-res", "7")]
     [InlineData(2, "FF6001", "LAYER:RES,MLP,ATT", "graph", "--pack", "PACK", "--feature", "4/res/1", "--layer-threshold", "x")]
-    [InlineData(2, "FF6010", "There is no engine 'torch'", "features", "--pack", "PACK", "--engine", "torch")]
+    [InlineData(2, "FF1024", "'tursch' in the engine 'tursch' is not understood", "features", "--pack", "PACK", "--engine", "tursch")]
+    [InlineData(2, "FF1024", "'fp8' in the engine 'torch,fp8'", "features", "--pack", "PACK", "--engine", "torch,fp8")]
     [InlineData(2, "FF6013", "name one with --layer and --site", "sae", "encode", "PACK", "--input", "x", "--tensor", "y", "--out", "z")]
     [InlineData(2, "FF5031", "write i/N", "run", "EXPERIMENT", "--shard", "2/2")]
     public void Errors_are_one_sentence_with_code_and_exit_code(int exit, string code, string says, params string[] args)

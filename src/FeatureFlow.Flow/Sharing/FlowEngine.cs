@@ -10,7 +10,11 @@ namespace FeatureFlow.Flow;
 public sealed class FlowEngine : IDisposable
 {
     private const int PacksKept = 8;
-    private static readonly Lazy<FlowEngine> TheOne = new(() => new FlowEngine(CpuEngine.Shared));
+    private static readonly Lock Sharing = new();
+    private static readonly Dictionary<EngineRequest, ITensorEngine> Opened = [];
+    private static EngineRequest s_request = new();
+    private static FlowEngine? s_shared;
+    private static Action<string>? s_warn;
 
     private readonly Lock _lock = new();
     private readonly List<OpenedPack> _packs = [];
@@ -29,8 +33,39 @@ public sealed class FlowEngine : IDisposable
         _models = new ModelCache(tensors);
     }
 
-    /// <summary>The shared engine, made on first use.</summary>
-    public static FlowEngine Shared => TheOne.Value;
+    /// <summary>The shared engine, made on first use with the tensor engine that was asked for (<see cref="Use"/>), else with the best there is.</summary>
+    /// <exception cref="FeatureFlowException">FF1021-FF1023: the tensor engine that was asked for cannot be had.</exception>
+    public static FlowEngine Shared
+    {
+        get
+        {
+            lock (Sharing)
+            {
+                if (s_shared is { } made) return made;
+                if (!Opened.TryGetValue(s_request, out var tensors)) Opened[s_request] = tensors = s_request.Open(s_warn);
+                return s_shared = new FlowEngine(tensors);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Asks for a tensor engine. Where it differs from the one in use, the shared engine is made anew when next asked for; calls in flight end on the old one, which
+    /// gives back the weights that it keeps on a device.
+    /// </summary>
+    /// <param name="request">Which engine, on which device.</param>
+    /// <param name="warn">Told once when auto has to do with less than was installed.</param>
+    public static void Use(EngineRequest request, Action<string>? warn = null)
+    {
+        FlowEngine? old;
+        lock (Sharing)
+        {
+            s_warn = warn;
+            if (request == s_request) return;
+            (s_request, old, s_shared) = (request, s_shared, null);
+        }
+
+        old?.Dispose();
+    }
 
     /// <summary>Who computes.</summary>
     public ITensorEngine Tensors { get; }
@@ -44,7 +79,7 @@ public sealed class FlowEngine : IDisposable
         get
         {
             var (count, bytes) = _saes.Held;
-            lock (_lock) return new FlowEngineStatus(Tensors.Info, [.. _packs.Select(p => p.Pack.Source)], count, bytes, SaeBudget, _models.Folders);
+            lock (_lock) return new FlowEngineStatus(Tensors.Info, Tensors.Memory, [.. _packs.Select(p => p.Pack.Source)], count, bytes, SaeBudget, _models.Folders);
         }
     }
 
@@ -93,12 +128,13 @@ public sealed class FlowEngine : IDisposable
         return _models.Lease(folderOrId);
     }
 
-    /// <summary>Forgets every pack and closes every SAE and model that is not in use at this moment.</summary>
+    /// <summary>Forgets every pack, closes every SAE and model that is not in use at this moment, and gives back the weights kept on a device.</summary>
     public void Clear()
     {
         lock (_lock) _packs.Clear();
         _models.Clear();
         _saes.Clear();
+        Tensors.Trim();
     }
 
     /// <summary>Clears, and refuses to open anything more. Calls in flight end normally.</summary>
@@ -132,9 +168,10 @@ public sealed class FlowEngine : IDisposable
 
 /// <summary>What a <see cref="FlowEngine"/> holds: shown by <c>featureflow doctor</c> and <c>Get-FlowEngine</c>.</summary>
 /// <param name="Engine">Who computes.</param>
+/// <param name="Memory">What it keeps on its device; null where it computes in host memory.</param>
 /// <param name="Packs">Sources of the opened packs, most recently used last.</param>
 /// <param name="OpenSaes">Number of SAEs held open.</param>
 /// <param name="OpenBytes">Bytes of their files; mapped, so resident only as far as they were read.</param>
 /// <param name="SaeBudget">Bytes of files kept open when unused.</param>
 /// <param name="Models">Folders of the open models, most recently used last.</param>
-public sealed record FlowEngineStatus(EngineInfo Engine, IReadOnlyList<string> Packs, int OpenSaes, long OpenBytes, long SaeBudget, IReadOnlyList<string> Models);
+public sealed record FlowEngineStatus(EngineInfo Engine, EngineMemory? Memory, IReadOnlyList<string> Packs, int OpenSaes, long OpenBytes, long SaeBudget, IReadOnlyList<string> Models);

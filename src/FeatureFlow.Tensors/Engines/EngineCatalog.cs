@@ -22,6 +22,7 @@ public enum EngineChoice
 public static class EngineCatalog
 {
     private static readonly Lock s_lock = new();
+    private static readonly Dictionary<string, string> s_refused = new(StringComparer.Ordinal);
     private static (EngineFolder Folder, MethodInfo Open)? s_loaded;
 
     /// <summary>Where engines of this user are kept, each in its own folder: <c>FEATUREFLOW_ENGINES</c>, else FeatureFlow/engines under the user's local application data.</summary>
@@ -55,7 +56,7 @@ public static class EngineCatalog
     /// <summary>Opens an engine.</summary>
     /// <param name="choice">Which.</param>
     /// <param name="options">Device, type of products, budgets; for the torch engine.</param>
-    /// <param name="explicitFolder">Tried first; null for <c>FEATUREFLOW_ENGINE</c>.</param>
+    /// <param name="explicitFolder">The only one tried; null for <c>FEATUREFLOW_ENGINE</c>.</param>
     /// <param name="warn">Told once when <see cref="EngineChoice.Auto"/> has to do with less than was installed.</param>
     /// <exception cref="FeatureFlowException">FF1023: no torch engine can be used; FF1021, FF1022: no such device.</exception>
     public static ITensorEngine Open(EngineChoice choice, EngineOptions? options = null, string? explicitFolder = null, Action<string>? warn = null)
@@ -63,6 +64,7 @@ public static class EngineCatalog
         options ??= new EngineOptions();
         if (choice == EngineChoice.Cpu) return CpuEngine.Shared;
         var folders = Find(explicitFolder);
+        if (folders is [{ Origin: "explicit" }, ..]) folders = [folders[0]]; // who names one wants no other
         var engine = Load(folders) is { } open ? Start(open, options) : null;
         if (choice == EngineChoice.Torch) return engine ?? throw TensorErrors.NoTorch(folders.Count == 0 ? $"none is installed (searched {UserFolder} and beside the program)" : string.Join("; ", folders.Select(f => $"{f.Path}: {f.Problem}")));
         if (engine is null)
@@ -80,8 +82,6 @@ public static class EngineCatalog
     /// <summary>Loads the first folder that can be loaded; the others keep their verdicts.</summary>
     /// <returns>The folder that is loaded in this process, or null.</returns>
     public static EngineFolder? TryLoad(IReadOnlyList<EngineFolder> folders) => Load(folders) is null ? null : s_loaded?.Folder;
-
-    private static readonly Dictionary<string, string> s_refused = new(StringComparer.Ordinal);
 
     // one libtorch per process: a second one would meet the symbols of the first
     private static MethodInfo? Load(IReadOnlyList<EngineFolder> folders)

@@ -38,6 +38,7 @@ public sealed record EngineOptions
 /// <param name="WeightBudget">Bytes that may be kept.</param>
 /// <param name="Weights">Pieces kept.</param>
 /// <param name="Evictions">How often a piece was given back to make room.</param>
+/// <param name="Tensors">Tensors of libtorch that are alive in this process.</param>
 /// <param name="DeviceBytes">Memory of the device, 0 where not known.</param>
 /// <param name="FreeBytes">Free memory of the device, 0 where not known.</param>
-public sealed record EngineMemory(bool OnCard, long WeightBytes, long WeightBudget, int Weights, long Evictions, long DeviceBytes, long FreeBytes);
+public sealed record EngineMemory(bool OnCard, long WeightBytes, long WeightBudget, int Weights, long Evictions, long Tensors, long DeviceBytes, long FreeBytes);

@@ -16,7 +16,7 @@ internal static class GlobalOptions
     private static Option<string> Make()
     {
         var option = new Option<string>("--engine") { Description = "Who computes: cpu, torch, or auto for the best there is.", HelpName = "NAME", Recursive = true, DefaultValueFactory = _ => "auto" };
-        option.AcceptOnlyFromAmong("auto", "cpu", "torch");
+        option.CompletionSources.Add("auto", "cpu", "torch");
         return option;
     }
 }

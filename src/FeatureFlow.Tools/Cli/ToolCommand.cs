@@ -20,7 +20,7 @@ internal abstract class ToolCommand : Command
 
     public int Execute(ParseResult options, ToolContext context)
     {
-        context.CheckEngine();
+        context.ChooseEngine();
         var code = Run(options, context);
         context.Out.Flush();
         return code;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using FeatureFlow.Experiments;
 using FeatureFlow.Flow;
+using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Tools;
 
@@ -80,10 +81,12 @@ internal sealed class ToolContext : IDisposable
         Show(columns, rows);
     }
 
-    /// <summary>Refuses an engine that is not here; warns once when auto has to do with less.</summary>
-    public void CheckEngine()
+    /// <summary>Takes the engine that was asked for: torch must be here at once; auto is looked for when something is computed, and warns when it has to do with less.</summary>
+    public void ChooseEngine()
     {
-        if (_engine == "torch") throw ToolErrors.NoEngine(_engine);
+        var request = EngineRequest.Parse(_engine);
+        FlowEngine.Use(request, Note);
+        if (request.Choice == EngineChoice.Torch) _ = FlowEngine.Shared;
     }
 
     public void Dispose()

@@ -19,7 +19,7 @@ internal sealed class DoctorCommand() : ToolCommand(
 
     protected override int Run(ParseResult options, ToolContext context)
     {
-        List<Finding> findings = [Runtime(), Processor(), Memory(), Engine(context.Cancel), Cache(), Temporary(), Demo()];
+        List<Finding> findings = [Runtime(), Processor(), Memory(), Engine(context.Cancel), Torch(), Cache(), Temporary(), Demo()];
         context.Show(Columns, findings);
         var failed = findings.Count(f => f.Result == "failed");
         return failed == 0 ? 0 : throw ToolErrors.ChecksFailed(failed);
@@ -52,6 +52,15 @@ internal sealed class DoctorCommand() : ToolCommand(
         var best = FlowEngine.Shared.Tensors.TopKInnerProduct(x_QD, x_QD, 1, new TopKOptions { Cosine = true }, cancel);
         var right = Enumerable.Range(0, Count).All(i => best.Indices_QK[i] == i && Math.Abs(best.Scores_QK[i] - 1) < 1e-6);
         return right ? new("engine", "ok", "finds what it should") : new("engine", "failed", "a search gives wrong results", "report this with the output of 'featureflow engine list'");
+    }
+
+    private static Finding Torch()
+    {
+        var folders = EngineCatalog.Find();
+        if (folders.Count == 0) return new("torch", "ok", "not installed; needed for cards only");
+        return EngineCatalog.TryLoad(folders) is { } loaded
+            ? new("torch", "ok", $"TorchSharp {loaded.TorchSharp?.ToString(3)} in {loaded.Path}")
+            : new("torch", "warning", $"{folders[0].Path}: {folders[0].Problem}", "'featureflow engine list' shows every folder; docs/torch.md says how to build one");
     }
 
     private static Finding Cache()

@@ -36,6 +36,7 @@ Test 'Measure-Steering' { Invoke-Examples Measure-Steering }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
 Test 'New-Sae' { Invoke-Examples New-Sae }
 Test 'New-SteeringPlan' { Invoke-Examples New-SteeringPlan }
+Test 'Set-FlowEngine' { Invoke-Examples Set-FlowEngine }
 
 Test 'examples/pipeline.ps1' {
     Import-Module $Module

@@ -30,5 +30,6 @@ Test 'Get-FlowEngine' { Assert-Help Get-FlowEngine }
 Test 'Get-Sae' { Assert-Help Get-Sae }
 Test 'Get-SaeFeature' { Assert-Help Get-SaeFeature }
 Test 'New-FlowGraph' { Assert-Help New-FlowGraph }
+Test 'Set-FlowEngine' { Assert-Help Set-FlowEngine }
 Test 'about_FeatureFlow' { Assert-True ((Get-Help about_FeatureFlow | Out-String) -match 'PACKS AND FEATURES') }
 Test 'a whole page' { Assert-Golden help.txt (Get-Help Find-FeatureSuccessor -Full | Out-String -Width 110) }
