@@ -27,7 +27,7 @@ public sealed class SetFlowEngineCommand : EngineCmdlet
 
     /// <summary>Bytes of weights kept on the device.</summary>
     [Parameter]
-    [ValidateRange(0, long.MaxValue)]
+    [ValidateRange(0L, long.MaxValue)]
     public long WeightBudget { get; set; }
 
     /// <summary>The folder of the torch engine.</summary>
@@ -41,7 +41,7 @@ public sealed class SetFlowEngineCommand : EngineCmdlet
     private protected override void Process()
     {
         var options = new EngineOptions { Device = Device, Compute = Compute, Tf32 = Tf32, WeightBudget = WeightBudget };
-        var request = new EngineRequest(Name, options == new EngineOptions() ? null : options, Path is null ? null : GetUnresolvedProviderPathFromPSPath(Path));
+        var request = new EngineRequest(Name, options == new EngineOptions() ? null : options, Path is null ? null : FilePath(Path));
         if (!ShouldProcess(Name.ToString(), "Compute with")) return;
         string? remark = null;
         FlowEngine.Use(request, text => remark = text);

@@ -98,6 +98,7 @@ public static class VerbsCommon
     public const string New = "New";
     public const string Find = "Find";
     public const string Clear = "Clear";
+    public const string Set = "Set";
 }
 
 public static class VerbsLifecycle
