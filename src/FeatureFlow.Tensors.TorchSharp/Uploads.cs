@@ -37,10 +37,11 @@ internal sealed class Uploads(Transfers transfers, long budget)
         var (memory, address) = storage.Identity;
         var start = address + host.ByteOffset;
         var entries = storage.IsConstant ? _byMemory.GetOrCreateValue(memory) : null;
-        widened &= _widens && host.DType != DType.F32;
+        widened &= host.DType != DType.F32;
         var entry = entries?.Find(e => e.Covers(start, elements, host.DType, widened)) ?? (widened ? entries?.Find(e => e.Covers(start, elements, host.DType, false)) : null);
         if (entry is null)
         {
+            widened &= _widens;
             var flat = transfers.Upload(host, elements);
             var bytes = elements * (widened ? sizeof(float) : size);
             if (entries is null || !MakeRoom(bytes, elements * size, ref widened)) return flat.as_strided(Shape(host), host.Strides.ToArray());

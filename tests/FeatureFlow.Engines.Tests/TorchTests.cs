@@ -3,7 +3,12 @@ using static FeatureFlow.Engines.Tests.Compare;
 
 namespace FeatureFlow.Engines.Tests;
 
+/// <summary>Tests that look at the memory of the process.</summary>
+[CollectionDefinition("alone", DisableParallelization = true)]
+public sealed class Alone;
+
 /// <summary>What only an engine with a device has: weights that stay there, shortage, types of products, threads.</summary>
+[Collection("alone")]
 public sealed class TorchTests
 {
     [TorchFact]
