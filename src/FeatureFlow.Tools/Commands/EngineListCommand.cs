@@ -29,7 +29,8 @@ internal sealed class EngineListCommand() : ToolCommand("list", "List the tensor
     // loads the first that can be loaded: only then is it known whether it is whole
     private static IEnumerable<EngineRow> Torch(IReadOnlyList<EngineFolder> folders, EngineInfo used)
     {
-        var loaded = EngineCatalog.TryLoad(folders);
+        var named = folders[0].Origin == "explicit";
+        var loaded = EngineCatalog.TryLoad(named ? [folders[0]] : folders);
         foreach (var folder in folders)
         {
             var origin = folder.Origin == "built-in" ? "beside the program" : folder.Origin == "user" ? "the user's" : "named";
@@ -39,7 +40,7 @@ internal sealed class EngineListCommand() : ToolCommand("list", "List the tensor
             }
             else if (folder.Path != loaded?.Path)
             {
-                yield return new("torch", false, null, null, null, $"{origin}: not tried, {loaded?.Path} comes first", folder.Path);
+                yield return new("torch", false, null, null, null, $"{origin}: not tried, {(named ? "another folder is named" : $"{loaded?.Path} comes first")}", folder.Path);
             }
             else
             {
