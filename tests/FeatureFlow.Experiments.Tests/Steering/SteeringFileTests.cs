@@ -98,7 +98,7 @@ public sealed class SteeringFileTests
     {
         var pack = Session.Open(Repository.Example("storyworld"));
         using var lease = FlowEngine.Shared.Model(pack.Pack.Model!);
-        foreach (var file in Directory.EnumerateFiles(Repository.Example("steering"), "*.yaml"))
+        foreach (var file in Directory.EnumerateFiles(Repository.Example("steering"), "sea-*.yaml"))
         {
             var plan = SteeringPlanFile.Read(file).Single();
             using var set = new InterventionSet(pack, lease.Model, [plan.Edits]);
