@@ -151,6 +151,22 @@ internal sealed class Python : IDisposable
                 return 30 * torch.tanh(F.linear(norm(x[:, -1]), wte) / 30)
         """;
 
+    // costs by one float32 product, then scipy's solver; says its total and its memory in a file beside the points
+    private const string ScipyAssignment = """
+        import sys, time, numpy, resource
+        from scipy.optimize import linear_sum_assignment
+        a, b = numpy.load(folder + '/a.npy'), numpy.load(folder + '/b.npy')
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        def work():
+            c = a @ b.T
+            c *= -2
+            c += (a * a).sum(1)[:, None]
+            c += (b * b).sum(1)[None]
+            i, j = linear_sum_assignment(c)
+            total = ((a[i].astype(float) - b[j]) ** 2).sum()
+            open(folder + '/scipy.txt', 'w').write(f'{total!r} {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}')
+        """;
+
     private readonly Process _process;
 
     private Python(Process process) => _process = process;
@@ -174,6 +190,9 @@ internal sealed class Python : IDisposable
     /// <summary>A pass of Gemma 2 in eager libtorch, or null.</summary>
     public static Python? TorchOfGemma2(int threads, int batch, int tokens, int cached, ModelConfig c) =>
         Start(TorchGemma2, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary, c.KeyValueHeads, c.HeadWidth, c.MlpWidth);
+
+    /// <summary>The assignment of the points a.npy and b.npy of a folder by scipy, costs included, or null; scipy.txt there has total cost and MiB.</summary>
+    public static Python? Scipy(int threads, string folder) => Start($"folder = {System.Text.Json.JsonSerializer.Serialize(folder)}\n{ScipyAssignment}", threads);
 
     /// <summary>Does the work once: its seconds.</summary>
     public double Seconds()

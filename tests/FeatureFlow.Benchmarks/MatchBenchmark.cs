@@ -1,0 +1,85 @@
+using System.Globalization;
+using FeatureFlow.Flow;
+using FeatureFlow.Models;
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Benchmarks;
+
+/// <summary>
+/// Exact assignment with its certificate against scipy's linear_sum_assignment on the same points, costs included: trained pairs are like "easy" (a permuted copy with noise), independent
+/// random dictionaries are "hard". Both must find the same total.
+/// </summary>
+internal sealed class MatchBenchmark : Benchmark
+{
+    private const int D = 256;
+
+    public override string Name => "match";
+
+    public override string Measures => "exact assignment with certificate, 1,024 to 8,192 features (16,384 with --full), easy and hard: scipy, memory";
+
+    public override IEnumerable<Row> Run(BenchmarkOptions options)
+    {
+        using var engine = new CpuEngine(options.Threads);
+        foreach (var n in options.Full ? [1024, 4096, 8192, 16384] : new[] { 1024, 4096, 8192 })
+        {
+            foreach (var hard in new[] { false, true })
+            {
+                var folder = Path.Combine(options.Folder, $"featureflow-match-{Environment.ProcessId}");
+                Directory.CreateDirectory(folder);
+                try
+                {
+                    foreach (var row in One(engine, options, n, hard, folder)) yield return row;
+                }
+                finally
+                {
+                    Directory.Delete(folder, recursive: true);
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<Row> One(CpuEngine engine, BenchmarkOptions options, int n, bool hard, string folder)
+    {
+        using Tensor a = Made.Matrix(1, n, D), b = Made.Matrix(2, n, D);
+        Unit(a, null);
+        Unit(b, hard ? null : a);
+        NpyFile.Write(Path.Combine(folder, "a.npy"), a);
+        NpyFile.Write(Path.Combine(folder, "b.npy"), b);
+        Assignment Solve() => AssignmentSolver.Solve(new PointCosts(engine, a, b, "benchmark"));
+        var found = Solve();
+        var extra = Memory.Extra(() => Solve());
+        using var scipy = Python.Scipy(options.Threads, folder);
+        var times = Timing.Turns(n > 4096 ? 1 : Math.Min(3, options.Runs), Timing.Timed(() => Solve()), scipy is null ? () => 1 : scipy.Seconds);
+        var on = $"{(hard ? "hard" : "easy")} {n} x {n} x {D}, {Text.Threads(options.Threads)}";
+        if (scipy is null)
+        {
+            yield return new Row($"{on}", times[0].Median, "s", "scipy: not installed");
+            yield break;
+        }
+
+        var said = File.ReadAllText(Path.Combine(folder, "scipy.txt")).Split(' ').Select(t => double.Parse(t, CultureInfo.InvariantCulture)).ToArray();
+        yield return new Row(on, times[0].Median, "s", $"scipy {times[1].Median:0.00} s", times[0].FasterThan(times[1]), n >= 8192 ? 10 : null, times[0].Spread);
+        yield return new Row("  memory beyond the points", extra, "MiB", $"scipy {said[1]:0} MiB", said[1] / extra, 4);
+        yield return new Row("  total cost against scipy's, relative; gap", Math.Abs(found.Certificate.Primal - said[0]) / said[0], $"gap {found.Certificate.Gap:0.0E+0}, {found.Work.Queries} queries");
+    }
+
+    // rows of unit length; with a partner a permuted noisy copy of it
+    private static void Unit(Tensor points, Tensor? partner)
+    {
+        var x = points.AsSpan<float>();
+        var n = points.Shape[0];
+        for (var i = 0; i < n; i++)
+        {
+            var row = x.Slice(i * D, D);
+            if (partner is not null)
+            {
+                var of = partner.AsSpan<float>().Slice((int)((i * 7919L) % n) * D, D);
+                for (var d = 0; d < D; d++) row[d] = of[d] + (row[d] * 2.4f / MathF.Sqrt(D));
+            }
+
+            float norm = 0;
+            foreach (var v in row) norm += v * v;
+            foreach (ref var v in row) v /= MathF.Sqrt(norm);
+        }
+    }
+}
