@@ -45,6 +45,26 @@ public sealed class MatchTests : IDisposable
         Assert.Equal("NUMPY", System.Text.Encoding.ASCII.GetString(File.ReadAllBytes(npy), 1, 5));
     }
 
+    [Fact]
+    public void An_experiment_matches_all_layers_and_repeats_itself()
+    {
+        var folder = _folder.File("run");
+        ToolRun.Of("run", Repository.Example("match.yaml"), "--out", folder).Ok();
+        var composition = File.ReadAllLines(Path.Combine(folder, "composition.csv"));
+        Assert.Equal("layer_a,layer_c,distance,share_equal", composition[0]);
+        Assert.Equal(["0,1,1,1", "0,2,2,0.314453125", "1,2,1,1"], composition.Skip(1)); // composition.csv of the reference
+        var totals = File.ReadLines(Path.Combine(folder, "match.csv")).Skip(1).Select(l => l.Split(',')).ToDictionary(c => (c[0], c[1], c[2], c[3]), c => double.Parse(c[5], CultureInfo.InvariantCulture));
+        Assert.Equal(9, totals.Count);
+        Assert.Equal(2381.700728421183, totals[("0/res", "1/res", "both", "threshold")], 1e-2);
+        Assert.Equal(474.5228263903948, totals[("0/res", "1/res", "decoder", "none")], 1e-2);
+        Assert.Equal(File.ReadAllBytes(Repository.Fixture("maps", "P_0_1.npy")), File.ReadAllBytes(Path.Combine(folder, "maps", "P_0_1.npy")));
+        Assert.Contains("Persistence", File.ReadAllText(Path.Combine(folder, "report.html")), StringComparison.Ordinal);
+        var shares = new[] { _folder.File("a"), _folder.File("b") };
+        for (var i = 0; i < 2; i++) ToolRun.Of("run", Repository.Example("match.yaml"), "--out", shares[i], "--shard", $"{i}/2").Ok();
+        ToolRun.Of("merge", shares[0], shares[1], "--out", _folder.File("merged")).Ok();
+        Assert.Equal(composition, File.ReadAllLines(_folder.File("merged", "composition.csv")));
+    }
+
     [Theory]
     [InlineData(2, "FF5150", "match", "--pack", "PACK", "--from", "0", "--to", "1", "--out", "map.txt")]
     [InlineData(2, "FF4001", "match", "--pack", "PACK", "--from", "0", "--to", "7")]
