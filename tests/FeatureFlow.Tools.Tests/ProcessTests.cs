@@ -27,7 +27,7 @@ public sealed class ProcessTests : IDisposable
         var tool = _folder.File("tools", OperatingSystem.IsWindows() ? "featureflow.exe" : "featureflow");
         var run = ToolRun.Program(_folder.Path, tool, "demo", "--no-open").Ok();
         Assert.Contains("18 SAEs", run.Out, StringComparison.Ordinal);
-        Assert.Equal(["classes.csv", "graph.json", "graph.svg", "plans.csv", "predecessors.csv", "report.html", "steering.csv"], Directory.EnumerateFiles(_folder.File("featureflow-demo")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["classes.csv", "graph.json", "graph.svg", "plans.csv", "predecessors.csv", "report.html", "steering.csv", "steering.html"], Directory.EnumerateFiles(_folder.File("featureflow-demo")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -71,6 +71,7 @@ internal sealed class DemoCommand : ToolCommand
         var took = clock.ElapsedMilliseconds;
         Tables.Steering.Write(Path.Combine(output, "steering.csv"), steered.SelectMany(s => s.Unsteered.Concat(s.Steered)));
         SteeringPlanFile.Columns.Write(Path.Combine(output, "plans.csv"), SteeringPlanFile.RowsOf(steered.Select(s => s.Plan)));
+        ThemeSteeringReport.Write(Path.Combine(output, "steering.html"), steered, graph);
         if (context.Json)
         {
             context.Out.WriteLine(new JsonObject
@@ -92,7 +93,7 @@ internal sealed class DemoCommand : ToolCommand
         Say(context, string.Create(CultureInfo.InvariantCulture, $"Steered by it, {steered.Sum(s => s.Unsteered.Count + s.Steered.Count)} texts in {took} ms, judged by the grammar that the stories were made with:"));
         foreach (var way in steered) Show(context, way);
         Say(context, "");
-        Say(context, $"Written to {output}: report.html, graph.json, graph.svg, predecessors.csv, classes.csv, steering.csv, plans.csv.");
+        Say(context, $"Written to {output}: report.html, graph.json, graph.svg, predecessors.csv, classes.csv, steering.html, steering.csv, plans.csv.");
         if (!options.GetValue(_noOpen) && context.Interactive && !TryShow(report)) Say(context, $"Open {Path.GetFullPath(report)} in a browser.");
         return 0;
     }
