@@ -35,7 +35,7 @@ internal sealed class SteeringMeasures(OpenedPack pack, InterventionSet set, IRe
         using var steered = clean is null ? null : Pass(first, model.Config.Layers - 1, below?.Resid_TD, new SiteHooks(hook, _steered));
 
         var measures = new TextMeasures[texts.Count];
-        var (kl, loss) = Predictions(batch, texts, (clean ?? below!).Resid_TD, steered?.Resid_TD, cancel);
+        var (kl, loss) = Compare(batch, texts, (clean ?? below!).Resid_TD, steered?.Resid_TD, cancel);
         for (var i = 0; i < texts.Count; i++)
         {
             var run = batch.Rows[i];
@@ -64,7 +64,7 @@ internal sealed class SteeringMeasures(OpenedPack pack, InterventionSet set, IRe
     }
 
     // by token of the batch: divergence at every position that predicts, and the unsteered model's loss of the token that was written there
-    private (float[] Kl, float[] Loss) Predictions(TokenBatch batch, IReadOnlyList<(int Plan, EditPositions Positions, int[] Prompt, int[] Written)> texts, Tensor clean_TD, Tensor? steered_TD, CancellationToken cancel)
+    private (float[] Kl, float[] Loss) Compare(TokenBatch batch, IReadOnlyList<(int Plan, EditPositions Positions, int[] Prompt, int[] Written)> texts, Tensor clean_TD, Tensor? steered_TD, CancellationToken cancel)
     {
         var (kl, loss) = (new float[batch.Count], new float[batch.Count]);
         var positions = new List<(int Token, int Next)>();
@@ -82,48 +82,33 @@ internal sealed class SteeringMeasures(OpenedPack pack, InterventionSet set, IRe
         var (width, vocabulary) = (model.Config.Width, model.Config.Vocabulary);
         using var rows_TD = model.Engine.Allocate(DType.F32, PositionsTogether, width);
         using var logits_TV = model.Engine.Allocate(DType.F32, PositionsTogether, vocabulary);
-        using var loss_T = model.Engine.Allocate(DType.F32, PositionsTogether);
         using var c_TV = Tensor.Allocate(DType.F32, PositionsTogether, vocabulary);
         using var s_TV = Tensor.Allocate(DType.F32, PositionsTogether, vocabulary);
-        using var c_T = Tensor.Allocate(DType.F32, PositionsTogether);
-        using var s_T = Tensor.Allocate(DType.F32, PositionsTogether);
         for (var start = 0; start < positions.Count; start += PositionsTogether)
         {
             var some = positions.Skip(start).Take(PositionsTogether).ToArray();
-            Logits(clean_TD, some, c_TV, c_T);
-            for (var i = 0; i < some.Length; i++) loss[some[i].Token] = c_T.AsSpan<float>()[i];
-            if (steered_TD is null) continue;
-            Logits(steered_TD, some, s_TV, s_T);
+            Logits(clean_TD, some, c_TV);
+            if (steered_TD is not null) Logits(steered_TD, some, s_TV);
             Parallel.For(0, some.Length, i =>
             {
                 var c = c_TV.AsSpan<float>().Slice(i * vocabulary, vocabulary);
+                var logSum = Predictions.LogSumExp(c);
+                loss[some[i].Token] = (float)(logSum - c[some[i].Next]);
+                if (steered_TD is null) return;
                 var s = s_TV.AsSpan<float>().Slice(i * vocabulary, vocabulary);
-
-                // the loss of a token is log Σ exp less its logit
-                kl[some[i].Token] = (float)Divergence(s, s_T.AsSpan<float>()[i] + (double)s[some[i].Next], c, c_T.AsSpan<float>()[i] + (double)c[some[i].Next]);
+                kl[some[i].Token] = (float)Predictions.Divergence(s, Predictions.LogSumExp(s), c, logSum);
             });
         }
 
         return (kl, loss);
 
-        void Logits(Tensor resid_TD, (int Token, int Next)[] some, Tensor hostLogits_TV, Tensor hostLoss_T)
+        void Logits(Tensor resid_TD, (int Token, int Next)[] some, Tensor host_TV)
         {
             var n = some.Length;
             model.Engine.GatherRows(resid_TD, [.. some.Select(p => p.Token)], rows_TD.Rows(0, n));
             model.Unembed(rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
-            model.Engine.CrossEntropy(logits_TV.Rows(0, n), [.. some.Select(p => p.Next)], loss_T.Rows(0, n));
-            model.Engine.Copy(logits_TV.Rows(0, n), hostLogits_TV.Rows(0, n));
-            model.Engine.Copy(loss_T.Rows(0, n), hostLoss_T.Rows(0, n));
+            model.Engine.Copy(logits_TV.Rows(0, n), host_TV.Rows(0, n));
         }
-    }
-
-    /// <summary>KL(s ‖ c) = Σ p_s (log p_s − log p_c), from logits and their log Σ exp.</summary>
-    internal static double Divergence(ReadOnlySpan<float> s_V, double sLogSum, ReadOnlySpan<float> c_V, double cLogSum)
-    {
-        double sum = 0;
-        var shift = (float)sLogSum;
-        for (var v = 0; v < s_V.Length; v++) sum += MathF.Exp(s_V[v] - shift) * (s_V[v] - c_V[v]);
-        return Math.Max(0, sum - sLogSum + cLogSum);
     }
 
     private double? Activation(IReadOnlyList<FeatureId> targets, TargetReader reader, int from, int count)
