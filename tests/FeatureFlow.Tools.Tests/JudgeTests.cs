@@ -60,6 +60,17 @@ public sealed class JudgeTests : IDisposable
     }
 
     [Fact]
+    public void The_folder_of_an_experiment_keeps_its_own_tables()
+    {
+        File.Copy(Samples, _folder.File("samples.csv"));
+        File.WriteAllText(_folder.File("resolved.yaml"), "version: 1\n");
+        File.WriteAllText(_folder.File("aggregate.csv"), "theirs\n");
+        ToolRun.Of("judge", _folder.Path, "--judge", "storyworld", "--subject", "wedding").Ok();
+        Assert.Equal("theirs\n", File.ReadAllText(_folder.File("aggregate.csv")));
+        Assert.Equal(25, File.ReadAllLines(_folder.File("judged", "judged.csv")).Length);
+    }
+
+    [Fact]
     public void Descriptions_are_compared()
     {
         using var server = new MisbehavingServer((heard, _) => Deed.Say($"{{\"similarity\": {(heard.Last.Contains("boats", StringComparison.Ordinal) ? 3 : 1)}}}"));

@@ -29,9 +29,11 @@ public sealed record SampleJudging(IReadOnlyList<Subject> Subjects, SteeringAim?
     /// <exception cref="FeatureFlowException">As <see cref="Questions"/>; FF53xx of the judge.</exception>
     public async Task<JudgedTable> Run(SampleTable table, IJudge judge, IProgress<double>? progress = null, CancellationToken cancel = default)
     {
+        int[] kept = [.. Enumerable.Range(0, table.Names.Count).Where(c => !JudgedTable.Added.Contains(table.Names[c], StringComparer.OrdinalIgnoreCase))];
+        // a table with subjects has a row for each; judged for others, each text counts once
+        if (Subjects.Count > 0 && table.Column("subject") >= 0) table = table with { Rows = [.. table.Rows.DistinctBy(r => string.Join('\0', kept.Select(c => r[c])), StringComparer.Ordinal)] };
         var questions = Questions(table);
         var aims = Aims(table);
-        int[] kept = [.. Enumerable.Range(0, table.Names.Count).Where(c => !JudgedTable.Added.Contains(table.Names[c], StringComparer.OrdinalIgnoreCase))];
         var answers = await judge.ScoreAsync(questions, progress, cancel).ConfigureAwait(false);
         var samples = new List<JudgedSample>();
         for (var r = 0; r < questions.Count; r++)

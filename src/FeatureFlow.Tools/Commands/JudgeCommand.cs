@@ -26,7 +26,7 @@ internal sealed class JudgeCommand : ToolCommand
     private readonly Option<double> _level = new("--level") { Description = "Confidence of the intervals.", HelpName = "P", DefaultValueFactory = _ => new Bootstrap().Level };
     private readonly Option<int> _resamples = new("--resamples") { Description = "Bootstrap samples.", HelpName = "N", DefaultValueFactory = _ => new Bootstrap().Resamples };
     private readonly Option<ulong> _seed = new("--seed") { Description = "Seed of the bootstrap.", HelpName = "S", DefaultValueFactory = _ => 0 };
-    private readonly Option<string?> _out = new("--out", "-o") { Description = $"Folder of {Judged}, {Aggregate} and the raw answers; where the samples are unless given.", HelpName = "DIR" };
+    private readonly Option<string?> _out = new("--out", "-o") { Description = $"Folder of {Judged}, {Aggregate} and the raw answers; where the samples are unless given, in 'judged' below it for the folder of an experiment.", HelpName = "DIR" };
 
     public JudgeCommand()
         : base(
@@ -54,7 +54,7 @@ internal sealed class JudgeCommand : ToolCommand
     protected override int Run(ParseResult options, ToolContext context)
     {
         var table = SampleTable.Read(options.GetValue(_samples)!);
-        var folder = options.GetValue(_out) ?? Path.GetDirectoryName(Path.GetFullPath(table.Path))!;
+        var folder = options.GetValue(_out) ?? Beside(Path.GetDirectoryName(Path.GetFullPath(table.Path))!);
         var bootstrap = new Bootstrap(options.GetValue(_level), options.GetValue(_resamples), options.GetValue(_seed));
         var settings = Settings(options);
         Directory.CreateDirectory(folder);
@@ -106,6 +106,9 @@ internal sealed class JudgeCommand : ToolCommand
             CoherenceModel = options.GetValue(_coherence) ?? settings.CoherenceModel,
         };
     }
+
+    // an experiment's folder has an aggregate.csv of its own
+    private static string Beside(string folder) => File.Exists(Path.Combine(folder, "resolved.yaml")) ? Path.Combine(folder, "judged") : folder;
 
     private static Subject SubjectOf(string text) => text.IndexOf(':', StringComparison.Ordinal) is var colon and > 0 ? new Subject(text[..colon].Trim(), text[(colon + 1)..].Trim()) : new Subject(text.Trim());
 

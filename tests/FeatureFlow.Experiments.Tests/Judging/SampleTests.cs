@@ -30,6 +30,10 @@ public sealed class SampleTests : IDisposable
         judged.Columns().Write(file, judged.Samples);
         var again = await new SampleJudging([]).Run(SampleTable.Read(file), new Made());
         Assert.Equal(rows, Lines(again.Columns(), again.Samples));
+
+        // and for another subject: each text once, though it has a row for each subject there
+        var other = await new SampleJudging([new Subject("war")]).Run(SampleTable.Read(file), new Made());
+        Assert.Equal(["war", "war", "war"], other.Samples.Select(s => s.Subject));
     }
 
     [Fact]
