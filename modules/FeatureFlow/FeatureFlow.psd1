@@ -23,6 +23,8 @@
         'Invoke-Generation'
         'Invoke-Steering'
         'Join-FeatureMap'
+        'Measure-FeatureCausality'
+        'Measure-FeatureGroup'
         'Measure-FeatureMap'
         'Measure-Sae'
         'Measure-Steering'

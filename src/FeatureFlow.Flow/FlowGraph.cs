@@ -137,7 +137,11 @@ public sealed record FlowNode
 /// <param name="Predecessor">Id of the earlier feature.</param>
 /// <param name="Similarity">Cosine.</param>
 /// <param name="Kind">Site of the module end, or <c>res</c> for residual to residual; also names the threshold that the edge passed.</param>
-public sealed record FlowEdge(string Target, string Predecessor, double Similarity, string Kind);
+public sealed record FlowEdge(string Target, string Predecessor, double Similarity, string Kind)
+{
+    /// <summary>What removing the predecessor does to the target, where that was tried (<see cref="GraphVerifier"/>).</summary>
+    public EdgeEvidence? Evidence { get; init; }
+}
 
 /// <summary>A flow graph (Feature Flow, section 3.3): composed of neighbouring layers' matches, never of long-range ones; acyclic.</summary>
 public sealed record FlowGraph

@@ -88,6 +88,7 @@ internal static class ToolApp
             new ApproximateCommand(),
             new GraphCommand(),
             new GroupsCommand(),
+            new DeactivateCommand(),
             new IndexCommand(),
             new JudgeCommand(),
             new RunCommand(),

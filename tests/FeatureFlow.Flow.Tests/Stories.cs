@@ -63,9 +63,18 @@ internal static class Stories
     /// <summary>Rows of a reference file as column → text.</summary>
     public static List<Dictionary<string, string>> Golden(string file)
     {
-        var lines = File.ReadAllLines(Repository.Fixture("golden", "stories260k", file));
+        var lines = Lines(file).ToArray();
         var columns = lines[0].Split(',');
         return [.. lines.Skip(1).Select(l => columns.Zip(l.Split(',')).ToDictionary(c => c.First, c => c.Second))];
+    }
+
+    // the largest is kept gzipped
+    private static IEnumerable<string> Lines(string file)
+    {
+        var path = Repository.Fixture("golden", "stories260k", file);
+        if (File.Exists(path)) return File.ReadLines(path);
+        using var text = new StreamReader(new System.IO.Compression.GZipStream(File.OpenRead(path + ".gz"), System.IO.Compression.CompressionMode.Decompress));
+        return text.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
     public static int Int(this Dictionary<string, string> row, string column) => int.Parse(row[column], CultureInfo.InvariantCulture);

@@ -125,7 +125,27 @@ internal sealed record EdgeObject
 
     [JsonPropertyName("kind")] public required string Kind { get; init; }
 
-    [JsonIgnore] public FlowEdge Value => new(Target, Predecessor, Similarity, Kind);
+    [JsonPropertyName("evidence"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] public EdgeEvidenceObject? Evidence { get; init; }
 
-    public static EdgeObject Of(FlowEdge e) => new() { Target = e.Target, Predecessor = e.Predecessor, Similarity = e.Similarity, Kind = e.Kind };
+    [JsonIgnore] public FlowEdge Value => new(Target, Predecessor, Similarity, Kind) { Evidence = Evidence?.Value };
+
+    public static EdgeObject Of(FlowEdge e) => new() { Target = e.Target, Predecessor = e.Predecessor, Similarity = e.Similarity, Kind = e.Kind, Evidence = e.Evidence is { } v ? EdgeEvidenceObject.Of(v) : null };
+}
+
+/// <summary>Evidence of an edge; shares and changes as [value, low, high].</summary>
+internal sealed record EdgeEvidenceObject
+{
+    [JsonPropertyName("n")] public required int Count { get; init; }
+
+    [JsonPropertyName("success")] public double[]? Success { get; init; }
+
+    [JsonPropertyName("change")] public double[]? Change { get; init; }
+
+    [JsonIgnore] public EdgeEvidence Value => new(Count, Interval(Success), Interval(Change));
+
+    public static EdgeEvidenceObject Of(EdgeEvidence e) => new() { Count = e.Count, Success = Numbers(e.Success), Change = Numbers(e.Change) };
+
+    private Interval? Interval(double[]? numbers) => numbers is [var value, var low, var high] ? new Interval(value, low, high, Count) : null;
+
+    private static double[]? Numbers(Interval? interval) => interval is { } i ? [i.Value, i.Low, i.High] : null;
 }

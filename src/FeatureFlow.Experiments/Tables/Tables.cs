@@ -143,6 +143,12 @@ public static class Tables
         ("kind", e => e.Edge.Kind),
         ("description", e => e.Graph.Nodes.First(n => n.Id == e.Edge.Predecessor).Description));
 
+    /// <summary>The same with the causal evidence of verified graphs.</summary>
+    public static TableColumns<(FlowGraph Graph, FlowEdge Edge)> VerifiedEdges { get; } = Edges.With(
+        ("n", e => e.Edge.Evidence?.Count),
+        ("success", e => e.Edge.Evidence?.Success?.Value),
+        ("change", e => e.Edge.Evidence?.Change?.Value));
+
     /// <summary>The rows of <see cref="Edges"/>.</summary>
     public static IEnumerable<(FlowGraph Graph, FlowEdge Edge)> EdgesOf(FlowGraph graph) => graph.Edges.Select(e => (graph, e));
 

@@ -13,6 +13,9 @@ public enum MapMethod
 
     /// <summary>A composition of other maps (SAE Match, section 3.2).</summary>
     Composed,
+
+    /// <summary>The k targets of largest correlation of activations over tokens for every source, where it is positive (Feature Flow, appendix C.4); similarities are correlations.</summary>
+    Pearson,
 }
 
 /// <summary>Which parameters an assignment compares, by squared error.</summary>

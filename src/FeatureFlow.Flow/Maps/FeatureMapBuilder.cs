@@ -1,3 +1,5 @@
+using FeatureFlow.Models;
+using FeatureFlow.Models.Texts;
 using FeatureFlow.Saes;
 using FeatureFlow.Tensors;
 
@@ -68,6 +70,33 @@ public static class FeatureMapBuilder
             Error = error,
             Certificate = assignment?.Certificate,
             Work = assignment?.Work,
+        };
+    }
+
+    /// <summary>The map by correlation of activations over tokens, BOS left out; features that never fire have no target.</summary>
+    /// <param name="pack">The pack.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="documents">Texts.</param>
+    /// <param name="from">Layer and site of the source.</param>
+    /// <param name="to">Layer and site of the target.</param>
+    /// <param name="top">Targets of a source.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    /// <exception cref="FeatureFlowException">FF4001: no such SAE; FF4005: top; FF4040: SAEs of another model.</exception>
+    public static FeatureMap Correlate(OpenedPack pack, LanguageModel model, IEnumerable<TokenDocument> documents, SiteAddress from, SiteAddress to, int top = 1, IProgress<FlowProgress>? progress = null, CancellationToken cancel = default)
+    {
+        using var pearson = new PearsonMatcher(pack, model, documents, [from, to], top, Stage.Of(progress, "reading texts"), cancel);
+        var (sources, targets) = (pack.Info(from.Layer, from.Site).FeatureCount, pack.Info(to.Layer, to.Site).FeatureCount);
+        var found = pearson.Match(from, to, [.. Enumerable.Range(0, sources)], cancel);
+        return new FeatureMap
+        {
+            Pack = pack.Pack.Source,
+            From = from.ToString(),
+            To = to.ToString(),
+            Method = MapMethod.Pearson,
+            SourceCount = sources,
+            TargetCount = targets,
+            Pairs = [.. found.SelectMany((candidates, source) => candidates.Where(c => c.Score > 0).Select(c => new FeaturePair(source, c.Index, null, c.Score)))],
         };
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using FeatureFlow.Experiments.Texts;
 using FeatureFlow.Models;
 using FeatureFlow.Models.Texts;
@@ -31,12 +32,22 @@ internal sealed class TokenSource
     /// <summary>Seed of everything drawn by chance.</summary>
     public Option<ulong> Seed { get; } = new("--seed") { Description = "Seed of everything drawn by chance.", HelpName = "S", DefaultValueFactory = _ => 0 };
 
-    public void AddTo(Command command)
+    /// <summary>Adds them to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="needed">Whether tokens are needed, where that depends; those that are not are refused.</param>
+    /// <param name="by">What needs them.</param>
+    public void AddTo(Command command, Func<CommandResult, bool>? needed = null, string by = "")
     {
         foreach (var option in new Option[] { _ids, _tensor, _text, _file, _corpora, _field, _separator, _documents, _context, _bos, Seed }) command.Options.Add(option);
         command.Validators.Add(result =>
         {
             var given = new Option[] { _ids, _text, _file, _corpora }.Count(o => result.GetResult(o) is { Implicit: false });
+            if (needed?.Invoke(result) == false)
+            {
+                if (given > 0) result.AddError($"Tokens are read by {by} alone.");
+                return;
+            }
+
             if (given != 1) result.AddError("Give one of --ids-file, --text, --file and --corpus.");
             if (result.GetResult(_ids) is null != result.GetResult(_tensor) is null) result.AddError("--ids-file and --tensor go together.");
         });

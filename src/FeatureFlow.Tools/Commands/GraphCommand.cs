@@ -27,19 +27,27 @@ internal sealed class GraphCommand : ToolCommand
         HelpName = "FILE",
     };
 
+    private readonly Option<bool> _verify = new("--verify") { Description = "Try the edges on texts: remove the predecessor where both ends are active, and note on the edge what becomes of the target." };
+    private readonly Option<int> _tries = new("--verify-tokens") { Description = "Tokens tried for every edge.", HelpName = "N", DefaultValueFactory = _ => GraphVerifier.DefaultTokens };
+    private readonly Option<double?> _effect = new("--minimum-effect") { Description = "With --verify: leave out edges of a smaller mean activation change.", HelpName = "X" };
+    private readonly Option<string?> _model = new("--model", "-m") { Description = "Model for --verify: the folder of a checkpoint, or a hub id that the local cache has; the pack's unless given.", HelpName = "DIR" };
+    private readonly TokenSource _tokens = new();
+
     public GraphCommand()
         : base(
             "graph",
             "Build the flow graph of a feature: composed of matches between neighbouring layers, cut at thresholds.",
             ("graph --pack examples/stories260k --feature 4/res/40 --out lineage.html", "An offline page with picture, sliders and tables."),
             ("graph --pack examples/stories260k --feature 2/res/7 --direction both --top 2 --out g.json --out g.svg", "Both ways, branching, in two forms."),
-            ("graph --pack examples/stories260k --feature 4/res/40 --t-res 0.6 --t-mlp 0.25 --t-att 0.25", "The edges as a table."))
+            ("graph --pack examples/stories260k --feature 4/res/40 --t-res 0.6 --t-mlp 0.25 --t-att 0.25", "The edges as a table."),
+            ("graph --pack examples/storyworld --feature 5/res/108 --verify --text 'The ship sailed to the island. The captain saw a whale.' --minimum-effect 0.05 --out g.json", "Only edges that matter on a text, each with its evidence."))
     {
         Options.Add(_pack);
         Options.Add(_features);
         Options.Add(_direction);
         _thresholds.AddTo(this);
-        foreach (var option in new Option[] { _layerThresholds, _top, _forward, _maxNodes, _out }) Options.Add(option);
+        foreach (var option in new Option[] { _layerThresholds, _top, _forward, _maxNodes, _out, _verify, _tries, _effect, _model }) Options.Add(option);
+        _tokens.AddTo(this, result => result.GetValue(_verify), "--verify");
     }
 
     protected override int Run(ParseResult options, ToolContext context)
@@ -57,6 +65,7 @@ internal sealed class GraphCommand : ToolCommand
             MaxNodes = options.GetValue(_maxNodes),
         };
         var graphs = context.Watch("graph", progress => FlowGraphBuilder.BuildMany(pack, options.GetValue(_features)!, settings, progress, context.Cancel).ToList());
+        if (options.GetValue(_verify)) graphs = context.Watch("verify", progress => Verify(options, context, pack, graphs, progress));
         foreach (var note in graphs.SelectMany(g => g.Notes).Distinct()) context.Note(note);
         foreach (var file in files)
         {
@@ -71,10 +80,17 @@ internal sealed class GraphCommand : ToolCommand
         else
         {
             foreach (var graph in graphs) Summarise(graph, context);
-            if (files.Length == 0) context.Show(Tables.Edges, graphs.SelectMany(Tables.EdgesOf));
+            if (files.Length == 0) context.Show(options.GetValue(_verify) ? Tables.VerifiedEdges : Tables.Edges, graphs.SelectMany(Tables.EdgesOf));
         }
 
         return 0;
+    }
+
+    private List<FlowGraph> Verify(ParseResult options, ToolContext context, OpenedPack pack, List<FlowGraph> graphs, IProgress<FlowProgress> progress)
+    {
+        using var lease = FlowEngine.Shared.Model(options.GetValue(_model) ?? pack.Pack.Model ?? throw ToolErrors.NoModel(pack.Pack.Source));
+        var documents = _tokens.Read(options, () => lease.Model.Tokenizer, context).Select(d => d.Document).ToList();
+        return graphs.ConvertAll(g => GraphVerifier.Verify(pack, lease.Model, documents, g, options.GetValue(_tries), options.GetValue(_tokens.Seed), options.GetValue(_effect), progress, context.Cancel));
     }
 
     private static void Summarise(FlowGraph graph, ToolContext context)

@@ -1,4 +1,3 @@
-using FeatureFlow.Models;
 using FeatureFlow.Models.Texts;
 using FeatureFlow.Testing;
 
@@ -74,16 +73,5 @@ public sealed class GroupTests : IDisposable
         Assert.Equal("AO", GroupReport.Kind(PredecessorSites.Res, PredecessorSites.Res, PredecessorSites.Mlp));
         Assert.Equal("AB", GroupReport.Kind(PredecessorSites.Res, PredecessorSites.Res, PredecessorSites.Res | PredecessorSites.Att));
         Assert.Equal("IB", GroupReport.Kind(PredecessorSites.Att, PredecessorSites.Res, PredecessorSites.None));
-    }
-}
-
-/// <summary>The tokens of the reference results.</summary>
-internal static class GoldenTokens
-{
-    public static IReadOnlyList<(string Corpus, TokenDocument Document)> Documents()
-    {
-        using var file = SafetensorsFile.Open(Repository.Fixture("golden", "stories260k", "tokens.safetensors"));
-        var tensor = file.Get("tokens");
-        return [.. tensor.AsSpan<long>().ToArray().Chunk(tensor.Shape[1]).Select((row, i) => ("ids", new TokenDocument(Array.ConvertAll(row, id => (int)id), true, $"tokens[{i}]")))];
     }
 }

@@ -31,6 +31,8 @@ Test 'Get-Sae' { Invoke-Examples Get-Sae }
 Test 'Get-SaeFeature' { Invoke-Examples Get-SaeFeature }
 Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
 Test 'Invoke-Steering' { Invoke-Examples Invoke-Steering }
+Test 'Measure-FeatureCausality' { Invoke-Examples Measure-FeatureCausality }
+Test 'Measure-FeatureGroup' { Invoke-Examples Measure-FeatureGroup }
 Test 'Measure-Sae' { Invoke-Examples Measure-Sae }
 Test 'Measure-Steering' { Invoke-Examples Measure-Steering }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
