@@ -54,5 +54,21 @@ public sealed class ApproximateTests : IDisposable
         Assert.Equal(21, File.ReadLines(_folder.File("transitions.csv")).Count());
     }
 
+    [Fact]
+    public void An_experiment_measures_every_data_set()
+    {
+        File.WriteAllText(_folder.File("a.txt"), "The old sailor fed the dragon. The dragon was happy and sang a song.");
+        File.WriteAllText(_folder.File("b.txt"), "At the wedding, the doctor drank some wine.");
+        var yaml = _folder.File("e.yaml");
+        File.WriteAllText(yaml, $"version: 1\nkind: approximation\npack: '{Repository.Example("storyworld")}'\ntexts: [a.txt, b.txt]\nlayers: 1-2\nquantiles: 0.5\ntops: 1\n");
+        var folder = _folder.File("out");
+        ToolRun.Of("run", yaml, "--out", folder).Ok();
+        Assert.Equal(13, File.ReadLines(Path.Combine(folder, "approx_1.csv")).Count());
+        Assert.Equal(13, File.ReadLines(Path.Combine(folder, "transitions_0.csv")).Count());
+        Assert.Contains("Matching score", File.ReadAllText(Path.Combine(folder, "report.html")), StringComparison.Ordinal);
+        ToolRun.Of("approximate", "--pack", Repository.Example("storyworld"), "--file", _folder.File("b.txt"), "--layer", "1-2", "--quantiles", "0.5", "--top", "1", "--out", _folder.File("direct")).Ok();
+        Assert.Equal(File.ReadAllText(_folder.File("direct", "approx.csv")), File.ReadAllText(Path.Combine(folder, "approx_1.csv")));
+    }
+
     private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 }
