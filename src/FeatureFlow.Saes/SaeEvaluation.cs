@@ -93,11 +93,11 @@ public sealed class SaeEvaluation
         double baseLoss = 0;
         var spliced = new double[saes.Count];
         long predictions = 0;
-        var batches = Batches(documents);
+        var batches = DocumentBatches.Of(documents, TokensTogether);
         for (var b = 0; b < batches.Count; b++)
         {
             var batch = new TokenBatch([.. batches[b].Select(d => d.Ids)]);
-            int[] counted = [.. Counted(batch, batches[b], last: true)], predicting = [.. Counted(batch, batches[b], last: false)];
+            int[] counted = [.. DocumentBatches.Counted(batch, batches[b], last: true)], predicting = [.. DocumentBatches.Counted(batch, batches[b], last: false)];
             var capture = new SiteCapture(engine, places.SelectMany(p => new[] { p.Reads, p.Writes }));
             if (losses) baseLoss += Sum(model.TokenLosses(batch, capture, cancel), predicting);
             else model.Forward(batch, new ForwardOptions { Hook = capture, Logits = LogitsWanted.None, LastLayer = places.Max(p => p.Writes.Layer) }, cancel).Dispose();
@@ -145,35 +145,6 @@ public sealed class SaeEvaluation
 
     /// <summary>The figures so far.</summary>
     public IReadOnlyList<SaeMeasures> Results() => [.. _sums.Select(s => s.Result())];
-
-    private static List<List<TokenDocument>> Batches(IReadOnlyList<TokenDocument> documents)
-    {
-        var batches = new List<List<TokenDocument>>();
-        var tokens = TokensTogether;
-        foreach (var document in documents.Where(d => d.Ids.Length > 0))
-        {
-            if (tokens + document.Ids.Length > TokensTogether)
-            {
-                batches.Add([]);
-                tokens = 0;
-            }
-
-            batches[^1].Add(document);
-            tokens += document.Ids.Length;
-        }
-
-        return batches;
-    }
-
-    // tokens of a batch that count; without the last of each document, those that predict one
-    private static IEnumerable<int> Counted(TokenBatch batch, List<TokenDocument> documents, bool last)
-    {
-        for (var i = 0; i < documents.Count; i++)
-        {
-            var start = batch.Rows[i].Token;
-            for (var t = documents[i].FirstPosition; t < documents[i].Ids.Length - (last ? 0 : 1); t++) yield return start + t;
-        }
-    }
 
     private Tensor Host(Tensor tensor)
     {

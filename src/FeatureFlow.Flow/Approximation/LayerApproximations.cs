@@ -41,11 +41,11 @@ public static class LayerApproximations
             var statistics = saes.Select(s => new SaeStatistics(s.Key, s.Value)).ToList();
             double loss = 0;
             long tokens = 0, predictions = 0;
-            var batches = Batches(documents);
+            var batches = DocumentBatches.Of(documents, TokensTogether);
             for (var b = 0; b < batches.Count; b++)
             {
                 var batch = new TokenBatch([.. batches[b].Select(d => d.Ids)]);
-                int[] counted = [.. Counted(batch, batches[b], last: true)], predicting = [.. Counted(batch, batches[b], last: false)];
+                int[] counted = [.. DocumentBatches.Counted(batch, batches[b], last: true)], predicting = [.. DocumentBatches.Counted(batch, batches[b], last: false)];
                 var capture = new SiteCapture(model.Engine, saes.Keys.Select(p => new SiteAddress(p.Layer, p.Site)));
                 if (options.Losses) loss += Sum(model.TokenLosses(batch, capture, cancel), predicting);
                 else model.Forward(batch, new ForwardOptions { Hook = capture, Logits = LogitsWanted.None }, cancel).Dispose();
@@ -96,33 +96,6 @@ public static class LayerApproximations
     }
 
     private static int Order(Site site) => site switch { Site.Res => 0, Site.Mlp => 1, Site.Att => 2, _ => 3 };
-
-    private static List<List<TokenDocument>> Batches(IReadOnlyList<TokenDocument> documents)
-    {
-        var batches = new List<List<TokenDocument>>();
-        var tokens = TokensTogether;
-        foreach (var document in documents.Where(d => d.Ids.Length > 0))
-        {
-            if (tokens + document.Ids.Length > TokensTogether)
-            {
-                batches.Add([]);
-                tokens = 0;
-            }
-
-            batches[^1].Add(document);
-            tokens += document.Ids.Length;
-        }
-
-        return batches;
-    }
-
-    private static IEnumerable<int> Counted(TokenBatch batch, List<TokenDocument> documents, bool last)
-    {
-        for (var i = 0; i < documents.Count; i++)
-        {
-            for (var t = documents[i].FirstPosition; t < documents[i].Ids.Length - (last ? 0 : 1); t++) yield return batch.Rows[i].Token + t;
-        }
-    }
 
     private static double Sum(float[] values, int[] places)
     {
