@@ -170,6 +170,12 @@ public sealed record FlowGraph
     /// <summary>Edges by target, then res, mlp, att, then falling similarity.</summary>
     public required IReadOnlyList<FlowEdge> Edges { get; init; }
 
+    /// <summary>Least mean activation change of edges that were tried; null where none was asked for (<see cref="GraphVerifier"/>).</summary>
+    public double? MinimumEffect { get; init; }
+
+    /// <summary>True when texts have tried the edges.</summary>
+    public bool Verified => Edges.Any(e => e.Evidence is not null);
+
     /// <summary>Remarks: sites left out and why.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

@@ -29,5 +29,11 @@ internal static class CmdletErrors
     public static Exception NoPack(string plan) =>
         Usage("FF7009", $"The steering plan '{plan}' does not say which pack its features are of; name it with -Pack.");
 
+    public static Exception NoTexts(string by) =>
+        Usage("FF7010", $"{by} reads texts; name them with -Corpus, or token ids with -IdsFile.");
+
+    public static Exception NeedsVerify(string parameter) =>
+        Usage("FF7011", $"{parameter} is for -Verify alone.");
+
     private static FeatureFlowException Usage(string code, string text, string? file = null) => new(FailureKind.Usage, code, text, file);
 }

@@ -29,6 +29,7 @@ internal static class GraphCaption
         var cuts = Math.Max(t.Res, Math.Max(t.Mlp, t.Att)) <= -1
             ? "every match is kept"
             : $"an edge is kept while its cosine is at least {N(t.Res)} (res), {N(t.Mlp)} (mlp), {N(t.Att)} (att)";
+        if (graph.MinimumEffect is { } least) cuts += $", and, where it was tried, while cutting it changes the target by at least {N(least)}";
         if (graph.Options.LayerThresholds.Count == 0) return $"Flow runs left to right; {cuts}.";
         var others = graph.Options.LayerThresholds.OrderBy(p => p.Key).Select(p => $"layer {p.Key} {N(p.Value.Res)}/{N(p.Value.Mlp)}/{N(p.Value.Att)}");
         return $"Flow runs left to right; {cuts}; {string.Join(", ", others)}.";
@@ -53,6 +54,14 @@ internal static class GraphCaption
         if (node.ScoreAtt is { } a) parts.Add($"s(A) {GraphText.Cosine(a)}");
         return string.Join("; ", parts);
     }
+
+    /// <summary>What texts say of an edge, in words.</summary>
+    public static string Of(EdgeEvidence evidence) => evidence is { Count: > 0, Change: { } change, Success: { } success }
+        ? $"removed at {Count(evidence.Count, "token")}: activation change {change}, silenced {success}"
+        : "never active together in the texts";
+
+    /// <summary>The mean activation change for a label, or null.</summary>
+    public static string? Change(FlowEdge edge) => edge.Evidence?.Change is { } change ? $"Δ{GraphText.Cosine(change.Value)}" : null;
 
     /// <summary><c>1 node</c>, <c>2 nodes</c>.</summary>
     public static string Count(int count, string what) => string.Create(CultureInfo.InvariantCulture, $"{count} {what}{(count == 1 ? "" : "s")}");

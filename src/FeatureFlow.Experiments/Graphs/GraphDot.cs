@@ -24,8 +24,9 @@ internal static class GraphDot
         foreach (var edge in graph.Edges)
         {
             var tone = GraphPalette.Edge(edge.Similarity);
-            dot.Put($"  {Quote(edge.Predecessor)} -> {Quote(edge.Target)} [weight={Weight(edge)}, penwidth={GraphText.Number(GraphPalette.Width(edge.Similarity))}, ")
-                .Put($"color=\"{tone.Light}\", label=\"{GraphText.Cosine(edge.Similarity)}\", kind={Quote(edge.Kind)}, similarity={GraphText.Number(edge.Similarity)}];\n");
+            dot.Put($"  {Quote(edge.Predecessor)} -> {Quote(edge.Target)} [weight={Weight(edge)}, penwidth={GraphText.Number(GraphPalette.Width(graph, edge))}, ")
+                .Put($"color=\"{tone.Light}\", label=\"{GraphText.Cosine(edge.Similarity)}{(GraphCaption.Change(edge) is { } change ? $"\\n{change}" : "")}\", kind={Quote(edge.Kind)}, similarity={GraphText.Number(edge.Similarity)}")
+                .Put($"{(edge.Evidence is { } e ? $", n={e.Count}{(e.Change is { } c ? $", change={GraphText.Number(c.Value)}, success={GraphText.Number(e.Success!.Value.Value)}" : "")}, edgetooltip={Quote(GraphCaption.Of(e))}" : "")}{(GraphPalette.Untried(graph, edge) ? ", style=dashed" : "")}];\n");
         }
 
         return dot.Append("}\n").ToString();

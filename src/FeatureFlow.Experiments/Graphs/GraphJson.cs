@@ -90,6 +90,7 @@ public static class GraphJson
         if (graph.Options.LayerThresholds.Count > 0) Member("layer_thresholds", Json(LayerObject(graph.Options)));
         Member("forward_modules", Json(graph.Options.ForwardModules));
         Member("span", $"[{graph.SpanStart},{graph.SpanEnd}]");
+        if (graph.MinimumEffect is { } least) Member("minimum_effect", Json(least));
         if (graph.Notes.Count > 0) Member("notes", Json(graph.Notes));
         Member("nodes", Lines(graph.Nodes.Select(NodeObject.Of), indent));
         Member("edges", Lines(graph.Edges.Select(EdgeObject.Of), indent));
@@ -141,6 +142,7 @@ public static class GraphJson
             SpanEnd = end,
             Nodes = [.. g.Nodes.Select(n => n.Value)],
             Edges = [.. g.Edges.Select(e => e.Value)],
+            MinimumEffect = g.MinimumEffect,
             Notes = g.Notes ?? [],
         };
     }

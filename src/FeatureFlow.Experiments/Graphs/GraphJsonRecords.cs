@@ -34,6 +34,8 @@ internal sealed record GraphDocument
 
     [JsonPropertyName("span")] public IReadOnlyList<int>? Span { get; init; }
 
+    [JsonPropertyName("minimum_effect")] public double? MinimumEffect { get; init; }
+
     [JsonPropertyName("notes")] public IReadOnlyList<string>? Notes { get; init; }
 
     [JsonPropertyName("nodes")] public IReadOnlyList<NodeObject>? Nodes { get; init; }

@@ -13,7 +13,7 @@ internal static class GraphLegend
     {
         var svg = new StringBuilder();
         double x = 0, y = 0;
-        foreach (var (wide, draw) in Items())
+        foreach (var (wide, draw) in Items(graph.Verified))
         {
             if (x > 0 && x + wide > width) (x, y) = (0, y + Line);
             svg.Put($"<g transform=\"translate({GraphSvg.N(x)},{GraphSvg.N(y)})\">{draw}</g>");
@@ -37,9 +37,15 @@ internal static class GraphLegend
         return $"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"fig legend\" role=\"img\" aria-label=\"Legend\" width=\"1140\" height=\"{GraphSvg.N(height + 8)}\" viewBox=\"0 -12 1140 {GraphSvg.N(height + 8)}\">{svg}</svg>\n";
     }
 
-    private static IEnumerable<(double Width, string Svg)> Items()
+    private static IEnumerable<(double Width, string Svg)> Items(bool verified)
     {
-        yield return Scale();
+        yield return Scale("cosine similarity", i => $"f{i}", verified ? 6 : null);
+        if (verified)
+        {
+            yield return Scale("activation change (Δ)", _ => "wide", null);
+            yield return Item(30, "<path class=\"e s5 u\" stroke-width=\"1.5\" d=\"M2 0H28\"/>", "never active together");
+        }
+
         foreach (var (c, name) in GraphPalette.ClassNames)
         {
             yield return Item(30, $"<g class=\"n {c}\">{Moved(GraphSvg.Shape("res", 30, 16, "b"))}<text class=\"k\" x=\"15\" y=\"4\">{c}</text></g>", name);
@@ -56,16 +62,19 @@ internal static class GraphLegend
         (icon + 7 + (GraphText.Width(text) * 11), $"{svg}<text x=\"{GraphSvg.N(icon + 7)}\" y=\"4\">{text}</text>");
 
     // ten bars, as wide and coloured as the edges they stand for
-    private static (double Width, string Svg) Scale()
+    private static (double Width, string Svg) Scale(string name, Func<int, string> css, double? height)
     {
-        var svg = new StringBuilder("<text y=\"4\">cosine similarity</text><text class=\"muted\" x=\"98\" y=\"4\">0</text>");
+        var x = Math.Max(98, (GraphText.Width(name) * 10.2) + 6);
+        var svg = new StringBuilder();
+        svg.Put($"<text y=\"4\">{name}</text><text class=\"muted\" x=\"{GraphSvg.N(x)}\" y=\"4\">0</text>");
         for (var i = 0; i < 10; i++)
         {
-            var h = GraphPalette.Width((i + 0.5) / 10) + 1;
-            svg.Put($"<rect class=\"f{i}\" x=\"{GraphSvg.N(109 + (i * 15))}\" y=\"{GraphSvg.N(-h / 2)}\" width=\"14.5\" height=\"{GraphSvg.N(h)}\"/>");
+            var h = height ?? (GraphPalette.Width((i + 0.5) / 10) + 1);
+            svg.Put($"<rect class=\"{css(i)}\" x=\"{GraphSvg.N(x + 11 + (i * 15))}\" y=\"{GraphSvg.N(-h / 2)}\" width=\"14.5\" height=\"{GraphSvg.N(h)}\"/>");
         }
 
-        return (274, svg.Append("<text class=\"muted\" x=\"264\" y=\"4\">1</text>").ToString());
+        svg.Put($"<text class=\"muted\" x=\"{GraphSvg.N(x + 166)}\" y=\"4\">1</text>");
+        return (x + 176, svg.ToString());
     }
 
     private static IEnumerable<string> Wrap(string text, double width)

@@ -18,10 +18,10 @@ internal static class GraphMermaid
             text.Append("  end\n");
         }
 
-        foreach (var edge in graph.Edges) text.Put($"  {Id(edge.Predecessor)} -->|{GraphText.Cosine(edge.Similarity)}| {Id(edge.Target)}\n");
+        foreach (var edge in graph.Edges) text.Put($"  {Id(edge.Predecessor)} -->|{GraphText.Cosine(edge.Similarity)}{(GraphCaption.Change(edge) is { } change ? $" {change}" : "")}| {Id(edge.Target)}\n");
         foreach (var (edge, i) in graph.Edges.Select((e, i) => (e, i)))
         {
-            text.Put($"  linkStyle {i} stroke:{GraphPalette.Edge(edge.Similarity).Light},stroke-width:{GraphText.Number(GraphPalette.Width(edge.Similarity))}px\n");
+            text.Put($"  linkStyle {i} stroke:{GraphPalette.Edge(edge.Similarity).Light},stroke-width:{GraphText.Number(GraphPalette.Width(graph, edge))}px{(GraphPalette.Untried(graph, edge) ? ",stroke-dasharray:3 4" : "")}\n");
         }
 
         foreach (var group in graph.Nodes.GroupBy(GraphPalette.NodeName).OrderBy(g => g.Key, StringComparer.Ordinal))

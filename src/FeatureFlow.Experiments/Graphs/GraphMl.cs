@@ -12,13 +12,18 @@ internal static class GraphMl
         ("s_res", "node", "double"), ("s_mlp", "node", "double"), ("s_att", "node", "double"),
         ("threshold", "node", "double"), ("norm", "node", "double"), ("description", "node", "string"), ("neuronpedia_url", "node", "string"), ("seed", "node", "boolean"),
         ("similarity", "edge", "double"), ("kind", "edge", "string"),
+        ("n", "edge", "int"), ("success", "edge", "double"), ("success_low", "edge", "double"), ("success_high", "edge", "double"),
+        ("change", "edge", "double"), ("change_low", "edge", "double"), ("change_high", "edge", "double"),
         ("pack", "graph", "string"), ("direction", "graph", "string"), ("span_start", "graph", "int"), ("span_end", "graph", "int"),
     ];
+
+    // only verified graphs have them
+    private static readonly string[] EvidenceKeys = ["n", "success", "success_low", "success_high", "change", "change_low", "change_high"];
 
     public static string Render(FlowGraph graph)
     {
         var xml = new StringBuilder("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n");
-        foreach (var (id, owner, type) in Keys) xml.Put($"  <key id=\"{owner}_{id}\" for=\"{owner}\" attr.name=\"{id}\" attr.type=\"{type}\"/>\n");
+        foreach (var (id, owner, type) in Keys.Where(k => graph.Verified || !EvidenceKeys.Contains(k.Id) || k.For != "edge")) xml.Put($"  <key id=\"{owner}_{id}\" for=\"{owner}\" attr.name=\"{id}\" attr.type=\"{type}\"/>\n");
         xml.Put($"  <graph id=\"flow\" edgedefault=\"directed\">\n   ");
         Data(xml, "graph_pack", graph.PackName);
         Data(xml, "graph_direction", graph.Options.Direction.ToString().ToLowerInvariant());
@@ -31,10 +36,24 @@ internal static class GraphMl
             xml.Put($"    <edge source=\"{GraphText.Xml(edge.Predecessor)}\" target=\"{GraphText.Xml(edge.Target)}\">");
             Data(xml, "edge_similarity", Double(edge.Similarity));
             Data(xml, "edge_kind", edge.Kind);
+            if (edge.Evidence is { } evidence) Evidence(xml, evidence);
             xml.Append("</edge>\n");
         }
 
         return xml.Append("  </graph>\n</graphml>\n").ToString();
+    }
+
+    private static void Evidence(StringBuilder xml, EdgeEvidence evidence)
+    {
+        Data(xml, "edge_n", $"{evidence.Count}");
+        foreach (var (name, interval) in new[] { ("success", evidence.Success), ("change", evidence.Change) })
+        {
+            if (interval is not { } i) continue;
+            Data(xml, $"edge_{name}", Double(i.Value));
+            if (!i.Known) continue;
+            Data(xml, $"edge_{name}_low", Double(i.Low));
+            Data(xml, $"edge_{name}_high", Double(i.High));
+        }
     }
 
     private static void Node(StringBuilder xml, FlowNode node, bool seed)

@@ -75,6 +75,12 @@ internal static class GraphPalette
     /// <summary>Width of an edge in pixels, 1 at cosine 0 to 6 at cosine 1, to a tenth.</summary>
     public static double Width(double similarity) => double.IsNaN(similarity) ? 1 : Math.Round(1 + (5 * Math.Pow(Math.Clamp(similarity, 0, 1), 1.5)), 1);
 
+    /// <summary>Width of an edge of a graph: by its cosine; where texts have tried the edges, by the mean activation change.</summary>
+    public static double Width(FlowGraph graph, FlowEdge edge) => !graph.Verified ? Width(edge.Similarity) : Width(edge.Evidence?.Change?.Value ?? 0);
+
+    /// <summary>True for edges of a verified graph that no text could try.</summary>
+    public static bool Untried(FlowGraph graph, FlowEdge edge) => graph.Verified && edge.Evidence?.Change is null;
+
     /// <summary>Fill and outline of a node.</summary>
     public static (Tone Fill, Tone Line) Node(FlowNode node) => node.Class is { } c ? Classes[c] : Module;
 
@@ -97,7 +103,8 @@ internal static class GraphPalette
         css.Put($".fig text{{font-family:'Segoe UI',system-ui,-apple-system,'Helvetica Neue',Arial,sans-serif;font-size:11px;{Paint("fill", "ink")}}}.fig .muted{{{Paint("fill", "muted")}}}\n");
         css.Append(".fig .head{font-size:17px;font-weight:650}.fig .lane{font-size:11px;letter-spacing:.06em}.fig .strong{font-weight:650}\n");
         css.Append(".n text{text-anchor:middle;unicode-bidi:plaintext}.fig .i{font-family:ui-monospace,'Cascadia Mono',Consolas,Menlo,'DejaVu Sans Mono',monospace;font-size:12px;font-weight:600}.fig .d{font-size:10px}.fig .k{font-size:10px;font-weight:700}\n");
-        css.Put($".e{{fill:none;stroke-linecap:round}}.n .b{{stroke-width:1.4;{Paint("fill", "M-fill")}{Paint("stroke", "M-line")}}}.n .ring{{fill:none;stroke-width:2;{Paint("stroke", "ink")}}}.pre .b{{stroke-dasharray:3 2}}\n");
+        css.Put($".e{{fill:none;stroke-linecap:round}}.u{{stroke-dasharray:1.5 5}}.n .b{{stroke-width:1.4;{Paint("fill", "M-fill")}{Paint("stroke", "M-line")}}}.n .ring{{fill:none;stroke-width:2;{Paint("stroke", "ink")}}}.pre .b{{stroke-dasharray:3 2}}\n");
+        css.Put($".wide{{{Paint("fill", "muted")}}}");
         for (var i = 0; i < Steps.Length; i++) css.Put($".s{i}{{{Paint("stroke", $"s{i}")}}}.f{i}{{{Paint("fill", $"s{i}")}}}");
         css.Append('\n');
         foreach (var c in Classes.Keys) css.Put($".{c} .b{{{Paint("fill", $"{c}-fill")}{Paint("stroke", $"{c}-line")}}}.fig .{c} .k{{{Paint("fill", $"{c}-line")}}}");

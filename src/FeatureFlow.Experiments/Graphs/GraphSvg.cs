@@ -116,9 +116,9 @@ internal sealed class GraphSvg
         var ((x1, y1), (x2, y2)) = Ends(edge);
         var bend = x2 > x1 ? (x2 - x1) / 2 : 60;
         var path = y1 == y2 && x2 > x1 ? $"M{N(x1)} {N(y1)}H{N(x2)}" : $"M{N(x1)} {N(y1)}C{N(x1 + bend)} {N(y1)} {N(x2 - bend)} {N(y2)} {N(x2)} {N(y2)}";
-        _svg.Put($"<path class=\"e s{GraphPalette.Step(edge.Similarity)}\" stroke-width=\"{N(GraphPalette.Width(edge.Similarity))}\"");
+        _svg.Put($"<path class=\"e s{GraphPalette.Step(edge.Similarity)}{(GraphPalette.Untried(_graph, edge) ? " u" : "")}\" stroke-width=\"{N(GraphPalette.Width(_graph, edge))}\"");
         if (_page) _svg.Put($"{Mark(edge)} d=\"{path}\"/>\n");
-        else _svg.Put($" d=\"{path}\"><title>{Xml($"{edge.Predecessor} → {edge.Target}: cosine {GraphText.Number(edge.Similarity)}")}</title></path>\n");
+        else _svg.Put($" d=\"{path}\"><title>{Xml($"{edge.Predecessor} → {edge.Target}: cosine {GraphText.Number(edge.Similarity)}{(edge.Evidence is { } e ? $"; {GraphCaption.Of(e)}" : "")}")}</title></path>\n");
     }
 
     private string Mark(FlowEdge edge) => _page ? $" data-e=\"{Xml($"{edge.Target} {edge.Predecessor}")}\"" : "";
@@ -130,15 +130,19 @@ internal sealed class GraphSvg
         var (from, to) = (_layout.Nodes[_layout.NumberOf(edge.Predecessor)], _layout.Nodes[_layout.NumberOf(edge.Target)]);
         // where a staggered column has no module edges
         var (x, y) = (!_columns.Staggered ? (x1 + x2) / 2 : _columns.Follows(to.Layer) ? x2 - 18 : x1 + 18, ((y1 + y2) / 2) - 7);
+        var below = 18.0; // of the change, under the line
         if (GraphPalette.Lane(from.Site) != GraphPalette.Lane(to.Site))
         {
             var module = _layout.NumberOf(GraphPalette.Lane(from.Site) == Lane.Residual ? edge.Target : edge.Predecessor);
             var lane = GraphPalette.Lane(_layout.Nodes[module].Site);
             var half = _columns.HeightOf(lane) / 2;
             (x, y) = (_layout.X[module], _layout.Y[module] + _head + (lane == Lane.Attention ? half + 13 : -half - 6));
+            below = 12;
+            if (lane != Lane.Attention && edge.Evidence?.Change is not null) y -= below;
         }
 
         _svg.Put($"<text class=\"muted\" text-anchor=\"middle\"{Mark(edge)} x=\"{N(x)}\" y=\"{N(y)}\">{GraphText.Cosine(edge.Similarity)}</text>");
+        if (GraphCaption.Change(edge) is { } change) _svg.Put($"<text class=\"strong\" text-anchor=\"middle\"{Mark(edge)} x=\"{N(x)}\" y=\"{N(y + below)}\">{change}</text>");
     }
 
     private ((double X, double Y) From, (double X, double Y) To) Ends(FlowEdge edge)

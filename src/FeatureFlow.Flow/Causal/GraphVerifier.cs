@@ -16,9 +16,10 @@ public static class GraphVerifier
     /// <summary>Tokens tried for every edge unless the caller says.</summary>
     public const int DefaultTokens = 50;
 
+    private const int MostNamed = 8;
     private const ulong Key = 0x7E5F;
 
-    /// <summary>The same graph with evidence on its edges into residual features; edges into module features have none.</summary>
+    /// <summary>The same graph with evidence on its edges.</summary>
     /// <param name="pack">The pack.</param>
     /// <param name="model">Its model.</param>
     /// <param name="documents">Texts.</param>
@@ -31,37 +32,51 @@ public static class GraphVerifier
     /// <exception cref="FeatureFlowException">FF4001: the graph is of another pack; FF4040: SAEs of another model.</exception>
     public static FlowGraph Verify(
         OpenedPack pack, LanguageModel model, IReadOnlyList<TokenDocument> documents, FlowGraph graph, int tokens = DefaultTokens, ulong seed = 0, double? minimumEffect = null,
+        IProgress<FlowProgress>? progress = null, CancellationToken cancel = default) =>
+        VerifyMany(pack, model, documents, [graph], tokens, seed, minimumEffect, progress, cancel)[0];
+
+    /// <summary>The same for several graphs with one reading of the texts; an edge that is in several is tried once.</summary>
+    /// <inheritdoc cref="Verify"/>
+    public static IReadOnlyList<FlowGraph> VerifyMany(
+        OpenedPack pack, LanguageModel model, IReadOnlyList<TokenDocument> documents, IReadOnlyList<FlowGraph> graphs, int tokens = DefaultTokens, ulong seed = 0, double? minimumEffect = null,
         IProgress<FlowProgress>? progress = null, CancellationToken cancel = default)
     {
         var neighbours = new Neighbours(pack.Pack, pack.Matches);
         var lanes = new Dictionary<Place, Lanes>();
-        var edges = new List<Tried>();
-        foreach (var edge in graph.Edges)
+        var edges = new Dictionary<(string Target, string Predecessor), Tried>();
+        foreach (var edge in graphs.SelectMany(g => g.Edges))
         {
             var (target, predecessor) = (FeatureId.Parse(edge.Target), FeatureId.Parse(edge.Predecessor));
-            if (target.Site != Site.Res) continue;
+            if (target.Site == Site.ResPre) continue; // the input of a layer is no result of it
             var place = Place.Of(target);
             if (!lanes.TryGetValue(place, out var before)) before = neighbours.Before(place);
             if (before.All().All(l => l.Place != Place.Of(predecessor))) continue;
             lanes[place] = before;
-            edges.Add(new Tried(edge, target, predecessor));
+            edges.TryAdd((edge.Target, edge.Predecessor), new Tried(target, predecessor));
         }
 
-        Choose(pack, model, documents, edges, tokens, seed, progress, cancel);
-        var texts = edges.SelectMany(e => e.Tokens.Select(t => t.Text)).Distinct().Order().ToList();
-        foreach (var text in texts)
+        List<Tried> all = [.. edges.Values];
+        Choose(pack, model, documents, all, tokens, seed, progress, cancel);
+        var texts = all.SelectMany(e => e.Tokens.Select(t => t.Text)).Distinct().Order().ToList();
+        for (var i = 0; i < texts.Count; i++)
         {
-            progress?.Report(new FlowProgress($"text {text}", 0.5 + (0.5 * texts.IndexOf(text) / texts.Count)));
-            Try(pack, model, documents[text], text, lanes, edges, cancel);
+            progress?.Report(new FlowProgress($"text {texts[i]}", 0.5 + (0.5 * i / texts.Count)));
+            Try(pack, model, documents[texts[i]], texts[i], lanes, all, cancel);
         }
 
         progress?.Report(new FlowProgress("done", 1));
-        var evidence = edges.ToDictionary(e => e.Edge, e => e.Evidence());
-        var verified = graph with { Edges = [.. graph.Edges.Select(e => evidence.TryGetValue(e, out var found) ? e with { Evidence = found } : e)] };
-        return minimumEffect is { } least ? Pruned(verified, least) : verified;
+        var evidence = edges.ToDictionary(e => e.Key, e => e.Value.Evidence());
+        return
+        [
+            .. graphs.Select(graph =>
+            {
+                var verified = graph with { Edges = [.. graph.Edges.Select(e => evidence.TryGetValue((e.Target, e.Predecessor), out var found) ? e with { Evidence = found } : e)] };
+                return minimumEffect is { } least ? Pruned(verified, least) : verified;
+            }),
+        ];
     }
 
-    /// <summary>Leaves out edges whose evidence is of a smaller mean change, and nodes that then are connected with the seed no more. Edges without evidence stay.</summary>
+    /// <summary>Leaves out edges whose evidence is of a smaller mean change, and nodes that then are connected with the seed no more. Edges without evidence stay. A note names what was left out.</summary>
     public static FlowGraph Pruned(FlowGraph graph, double minimumEffect)
     {
         var kept = graph.Edges.Where(e => e.Evidence?.Change is not { } change || change.Value >= minimumEffect).ToList();
@@ -75,6 +90,7 @@ public static class GraphVerifier
             }
         }
 
+        string[] pruned = [.. graph.Edges.Except(kept).Select(e => FormattableString.Invariant($"{e.Predecessor} → {e.Target} ({e.Evidence!.Change!.Value.Value:0.###})"))];
         var nodes = graph.Nodes.Where(n => connected.Contains(n.Id)).ToList();
         int[] residual = [.. nodes.Where(n => n.Site is "res" or "res_pre").Select(n => n.Layer)];
         var seed = FeatureId.Parse(graph.Seed).Layer;
@@ -82,6 +98,8 @@ public static class GraphVerifier
         {
             Nodes = nodes,
             Edges = [.. kept.Where(e => connected.Contains(e.Target))],
+            MinimumEffect = minimumEffect,
+            Notes = pruned.Length == 0 ? graph.Notes : [.. graph.Notes, FormattableString.Invariant($"{pruned.Length} edge{(pruned.Length == 1 ? "" : "s")} left out, with less effect than {minimumEffect}: {string.Join(", ", pruned.Take(MostNamed))}{(pruned.Length > MostNamed ? ", ..." : "")}")],
             SpanStart = residual.DefaultIfEmpty(seed).Min(),
             SpanEnd = residual.DefaultIfEmpty(seed).Max(),
         };
@@ -121,7 +139,7 @@ public static class GraphVerifier
         }
     }
 
-    private sealed record Tried(FlowEdge Edge, FeatureId Target, FeatureId Predecessor)
+    private sealed record Tried(FeatureId Target, FeatureId Predecessor)
     {
         public List<(int Text, int Position)> Tokens { get; } = [];
 

@@ -58,7 +58,7 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
     void ISiteHook.Visit(SiteAddress at, Tensor x_TD, TokenBatch batch) => _model.Engine.GatherRows(x_TD, _positions, _inputs[at.Layer]);
 
     /// <summary>Tries cuts; outcomes in their order.</summary>
-    /// <param name="target">Where the targets are: the output of a layer.</param>
+    /// <param name="target">Where the targets are: the output of a layer, or one of its modules.</param>
     /// <param name="lanes">Where their predecessors are.</param>
     /// <param name="cuts">Any number.</param>
     public CutOutcome[] Run(Place target, Lanes lanes, IReadOnlyList<Cut> cuts)
@@ -74,7 +74,7 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
         using var cache = _model.NewLayerCache(target.Layer, Math.Min(together, cuts.Count), longest + 1);
         for (var row = 0; row < cache.Rows; row++) cache.CopyFrom(_clean, 0, row, longest);
         using var lease = _pack.Lease(target.Layer, target.Site);
-        using var features = new SaeSelection(lease.Sae, _model.Engine, [.. cuts.Select(c => c.Feature).Distinct().Order()]);
+        using var features = target.Site == Site.Res ? new SaeSelection(lease.Sae, _model.Engine, [.. cuts.Select(c => c.Feature).Distinct().Order()]) : null;
         for (var start = 0; start < order.Length; start += cache.Rows)
         {
             _cancel.ThrowIfCancellationRequested();
@@ -92,14 +92,14 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
         foreach (var input in _inputs.Values) input.Dispose();
     }
 
-    private void Batch(Place target, Lanes lanes, IReadOnlyList<Cut> cuts, int[] which, KvCache cache, SaeSelection features, CutOutcome[] outcomes)
+    private void Batch(Place target, Lanes lanes, IReadOnlyList<Cut> cuts, int[] which, KvCache cache, SaeSelection? features, CutOutcome[] outcomes)
     {
         var (engine, n) = (_model.Engine, which.Length);
         for (var row = 0; row < n; row++) cache.Truncate(row, _positions[cuts[which[row]].Row]);
         var batch = TokenBatch.Continue(cache, [.. which.Select(i => new[] { _ids[_positions[cuts[i].Row]] })]);
         using var set = new InterventionSet(_pack, _model, [.. which.Select(i => cuts[i].Edits)], _cancel);
         using var edits = set.Hook([.. which.Select((_, i) => new RowEdits(i))]);
-        using var watch = new TargetReader(_pack, engine, which.SelectMany(i => cuts[i].Watched?.SelectMany(w => w ?? []) ?? []));
+        using var watch = new TargetReader(_pack, engine, which.SelectMany(i => (cuts[i].Watched?.SelectMany(w => w ?? []) ?? []).Concat(features is null ? [target.Feature(cuts[i].Feature)] : [])));
         var hook = new SiteHooks(edits, watch);
         using var x_ND = engine.Allocate(DType.F32, n, _model.Config.Width);
         engine.GatherRows(_inputs[target.Layer], [.. which.Select(i => cuts[i].Row)], x_ND);
@@ -107,6 +107,12 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
         // the output of the layer below is the input of this one: the pass begins behind it, so what is done there is done here
         if (lanes.Res is { Site: Site.Res } below && hook.Wants(below.Address)) hook.Visit(below.Address, x_ND, batch);
         using var pass = _model.Forward(batch, new ForwardOptions { FirstLayer = target.Layer, LastLayer = target.Layer, Resid_TD = x_ND, Cache = cache, Hook = hook, Logits = LogitsWanted.None }, _cancel);
+
+        if (features is null)
+        {
+            for (var row = 0; row < n; row++) outcomes[which[row]] = new CutOutcome(null, watch.Activation(target.Feature(cuts[which[row]].Feature), row) ?? 0, PredecessorSites.None);
+            return;
+        }
 
         var width = features.Features.Count;
         using var z_NU = engine.Allocate(DType.F32, n, width);

@@ -11,6 +11,8 @@ namespace FeatureFlow.PowerShell;
 public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
 {
     private FlowGraphOptions _options = new();
+    private TextChoice? _texts;
+    private string? _model;
 
     /// <summary>Which way.</summary>
     [Parameter(HelpMessage = "Backward to predecessors, Forward to successors, or Both")]
@@ -55,17 +57,76 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     [ValidateRange(1, int.MaxValue)]
     public int MaxNodes { get; set; } = new FlowGraphOptions().MaxNodes;
 
+    /// <summary>Whether texts try the edges.</summary>
+    [Parameter(HelpMessage = "Try every edge on texts: remove the predecessor where both ends are active, and note on the edge what becomes of the target")]
+    public SwitchParameter Verify { get; set; }
+
+    /// <summary>Tokens tried for every edge.</summary>
+    [Parameter(HelpMessage = "With -Verify: tokens tried for every edge")]
+    [ValidateRange(1, int.MaxValue)]
+    public int VerifyCount { get; set; } = GraphVerifier.DefaultTokens;
+
+    /// <summary>Least effect.</summary>
+    [Parameter(HelpMessage = "With -Verify: leave out edges of a smaller mean activation change")]
+    public double? MinimumEffect { get; set; }
+
+    /// <summary>Texts.</summary>
+    [Parameter(HelpMessage = "With -Verify: texts, as files, folders or patterns")]
+    [ValidateNotNullOrEmpty]
+    public string[] Corpus { get; set; } = [];
+
+    /// <summary>Documents drawn.</summary>
+    [Parameter(HelpMessage = "With -Verify: documents drawn from each corpus; 0 takes all")]
+    [ValidateRange(0, int.MaxValue)]
+    public int DocumentCount { get; set; }
+
+    /// <summary>Token ids.</summary>
+    [Parameter(HelpMessage = "With -Verify: a .safetensors file of token ids, BOS first, instead of texts")]
+    [ValidateNotNullOrEmpty]
+    public string IdsFile { get; set; } = "";
+
+    /// <summary>The tensor of the ids.</summary>
+    [Parameter(HelpMessage = "Its tensor, int64 or int32 [N,T]")]
+    [ValidateNotNullOrEmpty]
+    public string Tensor { get; set; } = "input_ids";
+
+    /// <summary>The model; the pack's by default.</summary>
+    [Parameter(HelpMessage = "With -Verify: folder of a Hugging Face checkpoint, or a hub id that the local cache has; the pack's model by default")]
+    [ValidateNotNullOrEmpty]
+    public string Model { get; set; } = "";
+
+    /// <summary>Seed of the draws.</summary>
+    [Parameter(HelpMessage = "With -Verify: seed of the tokens drawn")]
+    public ulong Seed { get; set; }
+
     private protected override (int Id, string Text) Activity => (7005, "Building flow graphs");
 
     internal override IEnumerable<FlowGraph> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel) =>
-        FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel);
+        _texts is null ? FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel) : Verified(pack, [.. FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel)], progress, cancel);
 
     internal override string About(FlowGraph result) => result.Seed;
 
     internal override void Remark(OpenedPack pack, FlowGraph result) => LeftOut(pack, result.Notes);
 
+    private IReadOnlyList<FlowGraph> Verified(OpenedPack pack, IReadOnlyList<FlowGraph> graphs, IProgress<FlowProgress> progress, CancellationToken cancel)
+    {
+        using var lease = FlowEngine.Shared.Model(_model ?? pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source));
+        return GraphVerifier.VerifyMany(pack, lease.Model, [.. _texts!.Read(lease.Model).Select(d => d.Document)], graphs, VerifyCount, Seed, MinimumEffect, progress, cancel);
+    }
+
     private protected override void Begin()
     {
+        if (Verify)
+        {
+            if (Corpus.Length == 0 && IdsFile.Length == 0) throw CmdletErrors.NoTexts("-Verify");
+            _texts = TextChoice.Of(this, Corpus, DocumentCount, IdsFile, Tensor);
+            _model = Model.Length > 0 ? ModelAt(Model) : null;
+        }
+        else if (new[] { nameof(MinimumEffect), nameof(VerifyCount), nameof(Corpus), nameof(IdsFile), nameof(Model) }.FirstOrDefault(MyInvocation.BoundParameters.ContainsKey) is { } needless)
+        {
+            throw CmdletErrors.NeedsVerify($"-{needless}");
+        }
+
         var thresholds = new Thresholds(ResidualThreshold, MlpThreshold ?? ModuleThreshold, AttentionThreshold ?? ModuleThreshold);
         _options = new FlowGraphOptions
         {

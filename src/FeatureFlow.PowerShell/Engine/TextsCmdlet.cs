@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using FeatureFlow.Experiments.Texts;
 using FeatureFlow.Flow;
 using FeatureFlow.Models;
 using FeatureFlow.Models.Texts;
@@ -11,7 +10,6 @@ public abstract class TextsCmdlet : EngineCmdlet
 {
     private protected const string ByCorpus = "Corpus";
     private protected const string ByIds = "Ids";
-    private const int Context = 512;
 
     /// <summary>The pack.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "pack.yaml, a folder of SAEs, or the name of a preset")]
@@ -51,27 +49,11 @@ public abstract class TextsCmdlet : EngineCmdlet
     {
         var pack = OpenPack(Pack);
         var named = ModelAt(Model.Length > 0 ? Model : pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source));
-        string[] corpora = [.. Corpus.Select(c => System.IO.Path.Exists(FilePath(c)) || WildcardPattern.ContainsWildcardCharacters(c) ? FilePath(c) : c)];
-        var ids = ParameterSetName == ByIds ? FilePath(IdsFile) : null;
+        var choice = TextChoice.Of(this, Corpus, DocumentCount, ParameterSetName == ByIds ? IdsFile : "", Tensor);
         return Run(cancel =>
         {
             using var lease = FlowEngine.Shared.Model(named);
-            var documents = ids is null ? Documents(lease.Model, corpora) : [.. TokenIdsFile.Read(ids, Tensor).Select(d => ("ids", d))];
-            return work(pack, lease.Model, documents, cancel);
+            return work(pack, lease.Model, choice.Read(lease.Model), cancel);
         });
-    }
-
-    private List<(string Corpus, TokenDocument Document)> Documents(LanguageModel model, string[] corpora)
-    {
-        var how = new TokenizeOptions(MaxTokens: Math.Min(Context, model.Config.Context));
-        var documents = new List<(string, TokenDocument)>();
-        foreach (var name in corpora)
-        {
-            var corpus = Corpora.Find(name);
-            var label = corpus.Name; // a lambda must not hold what lies in the private context
-            documents.AddRange(how.Tokenize(DocumentCount > 0 ? corpus.Sample(DocumentCount, seed: 1) : corpus.Read(), model.Tokenizer).Select(d => (label, d)));
-        }
-
-        return documents;
     }
 }

@@ -90,7 +90,7 @@ internal sealed class GraphCommand : ToolCommand
     {
         using var lease = FlowEngine.Shared.Model(options.GetValue(_model) ?? pack.Pack.Model ?? throw ToolErrors.NoModel(pack.Pack.Source));
         var documents = _tokens.Read(options, () => lease.Model.Tokenizer, context).Select(d => d.Document).ToList();
-        return graphs.ConvertAll(g => GraphVerifier.Verify(pack, lease.Model, documents, g, options.GetValue(_tries), options.GetValue(_tokens.Seed), options.GetValue(_effect), progress, context.Cancel));
+        return [.. GraphVerifier.VerifyMany(pack, lease.Model, documents, graphs, options.GetValue(_tries), options.GetValue(_tokens.Seed), options.GetValue(_effect), progress, context.Cancel)];
     }
 
     private static void Summarise(FlowGraph graph, ToolContext context)

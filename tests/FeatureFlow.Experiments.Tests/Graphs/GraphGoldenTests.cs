@@ -15,6 +15,9 @@ public sealed class GraphGoldenTests
     public void A_branching_graph_in_both_directions(string extension, GraphFormat format) => Check("both-2", TestGraphs.Golden[4], extension, format);
 
     [Theory, MemberData(nameof(Files))]
+    public void Edges_with_evidence(string extension, GraphFormat format) => Check("verified", TestGraphs.Verified, extension, format);
+
+    [Theory, MemberData(nameof(Files))]
     public void Descriptions_with_everything_a_format_may_trip_over(string extension, GraphFormat format) => Check("awkward", TestGraphs.AwkwardText, extension, format);
 
     [Theory, InlineData("json", GraphFormat.Json), InlineData("csv", GraphFormat.Csv)]

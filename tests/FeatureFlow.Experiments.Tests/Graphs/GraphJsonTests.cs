@@ -31,7 +31,7 @@ public sealed class GraphJsonTests
             },
         };
         made = made with { Nodes = [made.Nodes[0] with { Norm = double.PositiveInfinity, Threshold = double.NaN }, .. made.Nodes.Skip(1)] };
-        foreach (var graph in (FlowGraph[])[made, TestGraphs.Golden[0], TestGraphs.Golden[2]])
+        foreach (var graph in (FlowGraph[])[made, TestGraphs.Golden[0], TestGraphs.Golden[2], TestGraphs.Verified])
         {
             var back = Assert.Single(GraphJson.Parse(GraphJson.Render(graph), "x"));
             Same(graph, back);

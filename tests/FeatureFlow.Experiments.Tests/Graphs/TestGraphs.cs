@@ -10,6 +10,26 @@ internal static class TestGraphs
     public static IReadOnlyList<FlowGraph> Golden { get; } =
         [.. GraphJson.ReadAll(Repository.Fixture("golden", "stories260k", "graphs.json")).Select(g => g with { PackName = "stories260k", Pack = "examples/stories260k" })];
 
+    /// <summary>A golden graph with made-up evidence: strong, weak, from one token, and none.</summary>
+    public static FlowGraph Verified { get; } = Golden[4] with
+    {
+        MinimumEffect = 0.05,
+        Notes = ["1 edge left out, with less effect than 0.05: 1/mlp/2 → 1/res/3 (0.01)"],
+        Edges =
+        [
+            .. Golden[4].Edges.Select((e, i) => e with
+            {
+                Evidence = (i % 4) switch
+                {
+                    0 => new EdgeEvidence(50, new Interval(0.62, 0.48, 0.74, 50), new Interval(0.81, 0.7, 0.9, 50)),
+                    1 => new EdgeEvidence(12, new Interval(0, 0, 0.24, 12), new Interval(0.07, -0.02, 0.15, 12)),
+                    2 => new EdgeEvidence(1, new Interval(1, 0.2, 1, 1), new Interval(1, double.NaN, double.NaN, 1)),
+                    _ => new EdgeEvidence(0, null, null),
+                },
+            }),
+        ],
+    };
+
     /// <summary>What a description can hold and a file format may trip over.</summary>
     public static IReadOnlyList<string> Awkward { get; } =
     [

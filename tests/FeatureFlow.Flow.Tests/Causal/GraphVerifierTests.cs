@@ -54,6 +54,42 @@ public sealed class GraphVerifierTests : IDisposable
         Assert.Equal(changes.Average(), edge.Evidence.Change!.Value.Value, 1e-4);
     }
 
+    [DataFact]
+    public void Edges_into_modules_carry_it_too()
+    {
+        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
+        var pack = Stories.Open(_folder, _engine);
+        var documents = GoldenTokens.Documents().Take(12).Select(d => d.Document).ToList();
+        var options = new FlowGraphOptions { Direction = FlowDirection.Forward, Thresholds = new Thresholds(0.2, 0.1, 0.1) };
+        var graphs = FlowGraphBuilder.BuildMany(pack, [.. new[] { 7, 40, 84, 92, 120 }.Select(i => new FeatureId(1, Site.Res, i))], options).ToList();
+        var verified = GraphVerifier.VerifyMany(pack, lease.Model, documents, graphs, tokens: 100);
+        Assert.All(verified.SelectMany(g => g.Edges), e => Assert.NotNull(e.Evidence));
+        var edges = verified.SelectMany(g => g.Edges).Where(e => e.Evidence!.Count is > 0 and < 100 && FeatureId.Parse(e.Target).Site != Site.Res).ToList();
+        Assert.NotEmpty(edges);
+
+        // the same cut in whole passes
+        var edge = edges.MinBy(e => e.Evidence!.Count)!;
+        var (target, predecessor) = (FeatureId.Parse(edge.Target), FeatureId.Parse(edge.Predecessor));
+        var changes = new List<double>();
+        using var set = new InterventionSet(pack, lease.Model, [[new FeatureEdit(predecessor, EditMethod.Rescale, 0)]]);
+        foreach (var document in documents)
+        {
+            using var clean = new TargetReader(pack, lease.Model.Engine, [target, predecessor]);
+            lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = clean, Logits = LogitsWanted.None }).Dispose();
+            for (var t = document.FirstPosition; t < document.Ids.Length; t++)
+            {
+                if (!(clean.Activation(target, t) > 0 && clean.Activation(predecessor, t) > 0)) continue;
+                using var hook = set.Hook([new RowEdits(0, EditPositions.At(t))]);
+                using var cut = new TargetReader(pack, lease.Model.Engine, [target]);
+                lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = new SiteHooks(hook, cut), Logits = LogitsWanted.None }).Dispose();
+                changes.Add(1 - ((double)cut.Activation(target, t)!.Value / clean.Activation(target, t)!.Value));
+            }
+        }
+
+        Assert.Equal(changes.Count, edge.Evidence!.Count);
+        Assert.Equal(changes.Average(), edge.Evidence.Change!.Value.Value, 1e-4);
+    }
+
     [Fact]
     public void Pruning_leaves_what_the_seed_still_reaches()
     {
@@ -74,6 +110,9 @@ public sealed class GraphVerifierTests : IDisposable
         Assert.Equal(["1/res/2", "2/res/1", "3/res/1"], pruned.Nodes.Select(n => n.Id));
         Assert.Equal(["2/res/1", "1/res/2"], pruned.Edges.Select(e => e.Predecessor));
         Assert.Equal((1, 3), (pruned.SpanStart, pruned.SpanEnd));
+        Assert.Equal("1 edge left out, with less effect than 0.1: 1/res/1 → 2/res/1 (0.01)", Assert.Single(pruned.Notes));
+        Assert.Equal(0.1, pruned.MinimumEffect);
+        Assert.Empty(GraphVerifier.Pruned(graph, -1).Notes);
         Assert.Equal(5, GraphVerifier.Pruned(graph, -1).Nodes.Count);
     }
 }

@@ -83,6 +83,28 @@ Test 'a graph stands for its seed' {
     Assert-Equal @('4/res/3', '3/mlp/7') (New-FlowGraph $Stories 4/res/3, 3/mlp/7 | Get-SaeFeature).Feature
 }
 
+Test 'edges with evidence' {
+    $world = Join-Path $Root examples storyworld
+    'The ship sailed to the island. The captain saw a whale.' | Set-Content ship.txt
+    $graph = New-FlowGraph $world 5/res/108 -Direction Both -Verify -Corpus ship.txt
+    Assert-Equal 0 @($graph.Edges | Where-Object { $null -eq $_.Evidence }).Count
+    $tried = @($graph.Edges | Where-Object { $_.Evidence.Count -gt 0 })
+    Assert-True ($tried.Count -gt 0)
+    $least = ($tried | ForEach-Object { $_.Evidence.Change.Value } | Measure-Object -Minimum).Minimum
+    $pruned = New-FlowGraph $world 5/res/108 -Direction Both -Verify -Corpus ship.txt -MinimumEffect ($least + 1e-6)
+    Assert-True ($pruned.Edges.Count -lt $graph.Edges.Count)
+    Assert-True ($pruned.Notes[-1] -match 'left out, with less effect')
+    Assert-True ((New-FlowGraph $world 5/res/108 -Verify -Corpus ship.txt -ErrorAction SilentlyContinue -ErrorVariable no) -and -not $no)
+}
+
+Test 'texts are for -Verify, and -Verify needs texts' {
+    foreach ($wrong in { New-FlowGraph $Stories 4/res/40 -Verify }, { New-FlowGraph $Stories 4/res/40 -MinimumEffect 0.1 }) {
+        $code = ''
+        try { & $wrong } catch { $code = $_.FullyQualifiedErrorId }
+        Assert-True ($code -match 'FF7010|FF7011')
+    }
+}
+
 Test 'nodes of a graph' {
     $graph = New-FlowGraph $Stories 4/res/40 -ResidualThreshold 0.3
     Assert-Equal $graph.Nodes.Id ($graph.Nodes | Get-SaeFeature -Pack $Stories).Feature

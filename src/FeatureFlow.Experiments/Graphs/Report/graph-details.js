@@ -36,6 +36,14 @@ function told(it) {
   ];
 }
 
+/** What texts say of an edge, in words; nothing where none was asked. */
+function tried(edge) {
+  if (!edge.evidence) return null;
+  const { n, success, change } = edge.evidence;
+  const range = ([value, low, high]) => typeof low === 'number' ? `${number(value, 2)} [${number(low, 2)}, ${number(high, 2)}]` : number(value, 2);
+  return n > 0 ? `removed at ${many(n, 'token')}: activation change ${range(change)}, silenced ${range(success)}` : 'never active together in the texts';
+}
+
 /** The line at the pointer, or at the node that has the keyboard. */
 class Tip {
   constructor() { this.box = $('tip'); }
@@ -51,7 +59,7 @@ class Tip {
         ...facts(it, view.classes.get(node)).slice(0, 2).map(([name, value]) => make('p', {}, make('small', {}, name), ' ', value)));
     } else {
       const it = model.edges[edge];
-      this.box.replaceChildren(make('p', {}, make('b', {}, `${it.predecessor} → ${it.target}`)), make('p', {}, `cosine ${it.similarity}, ${it.kind}`));
+      this.box.replaceChildren(make('p', {}, make('b', {}, `${it.predecessor} → ${it.target}`)), make('p', {}, `cosine ${it.similarity}, ${it.kind}`), ...(tried(it) ? [make('p', {}, tried(it))] : []));
     }
     const at = element.getBoundingClientRect();
     const [x, y] = node === null && event ? [event.clientX, event.clientY + 14] : [at.left + at.width / 2 - 60, at.bottom + 8];
@@ -93,6 +101,7 @@ class Details {
     return [make('h4', {}, title), make('ul', {}, ...shown.map(i => make('li', {},
       make('button', { type: 'button', onclick: () => this.go(ends[i]) }, model.nodes[ends[i]].id),
       number(model.edges[i].similarity),
+      ...(model.edges[i].evidence ? [make('small', {}, tried(model.edges[i]))] : []),
       make('span', { dir: 'auto' }, (model.nodes[ends[i]].description ?? '').slice(0, 160)))))];
   }
 }

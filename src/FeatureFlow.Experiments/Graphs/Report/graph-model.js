@@ -18,6 +18,9 @@ class GraphModel {
     this.built = this.lowest();
   }
 
+  /** Whether texts have tried the edges. */
+  get verified() { return this.edges.some(e => e.evidence); }
+
   static lane = site => site === 'mlp' || site === 'tc' ? 'mlp' : site === 'att' || site === 'att_z' ? 'att' : 'res';
 
   residual(node) { return GraphModel.lane(this.nodes[node].site) === 'res'; }
@@ -39,10 +42,11 @@ class GraphModel {
   /** Nodes and edges that the seed still reaches, walked as the graph was grown; classes and span by the same thresholds. -1 cuts nothing. */
   visible(t) {
     const whole = new Set(this.nodes.keys());
-    if (Math.max(t.res, t.mlp, t.att) < 0) return { nodes: whole, edges: new Set(this.edges.keys()), ...this.span(whole), classes: this.classes(whole, t), whole: true };
+    if (Math.max(t.res, t.mlp, t.att) < 0 && !(t.effect > -Infinity)) return { nodes: whole, edges: new Set(this.edges.keys()), ...this.span(whole), classes: this.classes(whole, t), whole: true };
     const nodes = new Set([this.seed]);
     const edges = new Set();
-    const kept = i => this.edges[i].similarity >= t[GraphModel.lane(this.edges[i].kind)]; // its own threshold it has passed
+    // its own threshold it has passed; what texts could not try is not judged by them
+    const kept = i => this.edges[i].similarity >= t[GraphModel.lane(this.edges[i].kind)] && !(this.edges[i].evidence?.change?.[0] < t.effect);
     const walk = (onward, leaves) => {
       const queue = [this.seed];
       const seen = new Set(queue);

@@ -19,11 +19,15 @@ class GraphPage {
 
   get t() { return Object.fromEntries(GraphPage.lanes.map(l => [l, Number($(`t-${l}`).value) <= Number($(`t-${l}`).min) ? -1 : Number($(`t-${l}`).value)])); }
 
+  /** The least activation change that is shown; null while the slider is at its end. */
+  get effect() { const slider = $('t-effect'); return slider.disabled || Number(slider.value) <= Number(slider.min) ? -Infinity : Number(slider.value); }
+
   // the address says which graph, thresholds, node and search
   restore() {
     const state = fragment.read();
     this.open(Math.min(this.graphs.length, Math.max(1, Number(state.get('graph')) || 1)) - 1);
     for (const lane of GraphPage.lanes) if (state.has(`t-${lane}`)) $(`t-${lane}`).value = Number(state.get(`t-${lane}`));
+    if (state.has('t-effect')) $('t-effect').value = Number(state.get('t-effect'));
     $('search').value = state.get('q') ?? '';
     this.update();
     const node = this.model.number.get(state.get('node'));
@@ -35,7 +39,7 @@ class GraphPage {
     const seeds = this.graphs.map(g => g.nodes.find(n => n.id === g.seed));
     $('chooser').append(...this.graphs.map((g, i) => make('option', { value: i }, `${i + 1}. ${g.seed} ${g.direction} ${(seeds[i].description ?? '').slice(0, 80)}`)));
     document.querySelector('.chooser').hidden = false;
-    $('chooser').addEventListener('change', e => { fragment.write({ graph: Number(e.target.value) + 1, node: null, 't-res': null, 't-mlp': null, 't-att': null }); this.unchoose(false); this.open(Number(e.target.value)); this.update(); });
+    $('chooser').addEventListener('change', e => { fragment.write({ graph: Number(e.target.value) + 1, node: null, 't-res': null, 't-mlp': null, 't-att': null, 't-effect': null }); this.unchoose(false); this.open(Number(e.target.value)); this.update(); });
   }
 
   open(which) {
@@ -54,14 +58,21 @@ class GraphPage {
       slider.value = slider.min;
       slider.disabled = !this.model.edges.some(e => GraphModel.lane(e.kind) === lane);
     }
+    const effect = $('t-effect');
+    const changes = this.model.edges.map(e => e.evidence?.change?.[0]).filter(c => typeof c === 'number');
+    effect.max = 1;
+    effect.min = Math.floor(100 * Math.min(0, ...changes)) / 100;
+    effect.value = effect.min;
+    effect.disabled = effect.parentElement.hidden = changes.length === 0;
     this.text = this.model.nodes.map(n => `${n.id} layer:${n.layer} site:${n.site} ${n.description ?? ''}`.toLowerCase());
     this.sections[which].querySelector('.facts').append($('zooms'));
     this.picture.open();
   }
 
   update() {
-    const view = this.view = this.model.visible(this.t);
+    const view = this.view = this.model.visible({ ...this.t, effect: this.effect });
     for (const lane of GraphPage.lanes) $(`t-${lane}`).nextElementSibling.textContent = Number($(`t-${lane}`).value).toFixed(2);
+    $('t-effect').nextElementSibling.textContent = Number($('t-effect').value).toFixed(2);
     this.picture.show(view);
     $('count-nodes').textContent = many(view.nodes.size, 'node', this.model.nodes.length);
     $('count-edges').textContent = many(view.edges.size, 'edge', this.model.edges.length);
@@ -108,6 +119,11 @@ class GraphPage {
       { name: 'To', value: i => place(to(i)), cell: i => button(to(i)) },
       { name: 'Kind', value: i => edge(i).kind },
       { name: 'Cosine', value: i => edge(i).similarity, kind: 'number', digits: 4 },
+      ...(this.graphs.some(g => g.edges.some(e => e.evidence)) ? [
+        { name: 'Tried', value: i => edge(i).evidence?.n, kind: 'number', digits: 0 },
+        { name: 'Change', value: i => edge(i).evidence?.change?.[0], kind: 'number' },
+        { name: 'Silenced', value: i => edge(i).evidence?.success?.[0], kind: 'number' },
+      ] : []),
       { name: 'From: description', value: i => node(from(i)).description, kind: 'text' },
       { name: 'To: description', value: i => node(to(i)).description, kind: 'text' },
     ], { column: 3, down: true });
@@ -142,14 +158,14 @@ class GraphPage {
       requestAnimationFrame(() => { waiting = false; work(); });
     };
     const moved = later(() => this.update());
-    for (const lane of GraphPage.lanes) {
+    for (const lane of [...GraphPage.lanes, 'effect']) {
       $(`t-${lane}`).addEventListener('input', moved);
       $(`t-${lane}`).addEventListener('change', e => fragment.write({ [e.target.id]: e.target.value === e.target.min ? null : e.target.value }));
     }
     $('controls').addEventListener('submit', e => e.preventDefault());
     $('reset').addEventListener('click', () => {
-      for (const lane of GraphPage.lanes) $(`t-${lane}`).value = $(`t-${lane}`).min;
-      fragment.write({ 't-res': null, 't-mlp': null, 't-att': null });
+      for (const lane of [...GraphPage.lanes, 'effect']) $(`t-${lane}`).value = $(`t-${lane}`).min;
+      fragment.write({ 't-res': null, 't-mlp': null, 't-att': null, 't-effect': null });
       this.update();
     });
     $('search').addEventListener('input', later(() => { this.find(); fragment.write({ q: $('search').value }); }));
