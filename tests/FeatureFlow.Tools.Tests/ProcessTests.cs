@@ -54,6 +54,28 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void Deactivations_killed_go_on_to_the_same_tables()
+    {
+        var experiment = Repository.Example("deactivation.yaml");
+        string[] small = ["--set", "layers=2", "--set", "targets_per_token=2", "--set", "strategies=[top1,random]", "--set", "sweep_targets=6", "--quiet"];
+        ToolRun.Of(["run", experiment, "--out", _folder.File("whole"), .. small]).Ok();
+        var (units, killed) = (_folder.File("broken", "units"), 0);
+        for (var round = 1; round <= 2; round++)
+        {
+            using var process = ToolRun.Start(_folder.Path, ["run", experiment, "--out", _folder.File("broken"), .. small]);
+            while (!process.HasExited && (!Directory.Exists(units) || Directory.GetFiles(units, "*.json").Length < 2 * round)) Thread.Yield();
+            if (!process.HasExited) killed++;
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        Assert.True(killed > 0, "no run was still at work when it was to be killed");
+        ToolRun.Of(["run", experiment, "--out", _folder.File("broken"), .. small]).Ok();
+        foreach (var name in new[] { "causal.csv", "one_at_a_time.csv", "summary.csv", "rsweep.csv", "loss.csv", "claims.csv", "methods.csv" })
+            Assert.Equal(File.ReadAllText(_folder.File("whole", name)), File.ReadAllText(_folder.File("broken", name)));
+    }
+
+    [Fact]
     public void A_run_killed_at_any_moment_goes_on_to_the_same_results()
     {
         var experiment = _folder.File("e.yaml");

@@ -13,6 +13,7 @@ internal static class FigurePalette
     [
         new("#2b69bd", "#7db4f8"), new("#b8590a", "#f5a855"), new("#1c7a56", "#62c79b"), new("#7345b8", "#bd9cf5"),
         new("#b02a4c", "#f58da2"), new("#0d7585", "#5fc6d4"), new("#7a5a16", "#d3b46c"), new("#66727e", "#a3afbb"),
+        new("#18212b", "#e8edf3"),
     ];
 
     // pale to strong

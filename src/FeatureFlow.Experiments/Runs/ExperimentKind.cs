@@ -73,7 +73,7 @@ internal interface IExperiment
 /// <summary>Every kind.</summary>
 internal static class ExperimentKinds
 {
-    public static IReadOnlyList<ExperimentKind> All { get; } = [new FlowGraphKind(), new SaeTrainingExperimentKind(), new SteeringKind(), new MatchKind(), new ApproximationKind()];
+    public static IReadOnlyList<ExperimentKind> All { get; } = [new FlowGraphKind(), new SaeTrainingExperimentKind(), new SteeringKind(), new MatchKind(), new ApproximationKind(), new GroupsKind(), new DeactivationKind()];
 
     public static ExperimentKind Of(YamlNode root, string source)
     {

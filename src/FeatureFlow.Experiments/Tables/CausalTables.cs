@@ -78,6 +78,29 @@ public static class CausalTables
         ("change_low", s => Known(s.Change?.Low)),
         ("change_high", s => Known(s.Change?.High)));
 
+    /// <summary><c>claims.csv</c>.</summary>
+    public static TableColumns<CausalClaim> Claims { get; } = new(
+        ("claim", c => c.Claim),
+        ("quantity", c => c.Quantity),
+        ("estimate", c => c.Estimate.Value),
+        ("low", c => Known(c.Estimate.Low)),
+        ("high", c => Known(c.Estimate.High)),
+        ("texts", c => c.Estimate.Count),
+        ("targets", c => c.Targets),
+        ("verdict", c => c.Verdict.ToString().ToLowerInvariant()));
+
+    /// <summary><c>methods.csv</c>.</summary>
+    public static TableColumns<MethodComparison> Methods { get; } = new(
+        ("method", m => m.Method),
+        ("targets", m => m.Targets),
+        ("with_active_predecessor", m => m.WithPredecessor),
+        ("success_rate", m => m.Success.Value),
+        ("success_low", m => Known(m.Success.Low)),
+        ("success_high", m => Known(m.Success.High)),
+        ("mean_activation_change", m => m.Change.Value),
+        ("change_low", m => Known(m.Change.Low)),
+        ("change_high", m => Known(m.Change.High)));
+
     /// <summary>Writes every table of a report into a folder.</summary>
     public static void Write(CausalReport report, string folder, bool excel = false)
     {

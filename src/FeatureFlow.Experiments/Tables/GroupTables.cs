@@ -58,6 +58,16 @@ public static class GroupTables
         ("q95", s => s.Quantiles[4]),
         ("dataset", s => s.Dataset));
 
+    /// <summary><c>points.csv</c>: a sample of occurrences with their scores.</summary>
+    public static TableColumns<GroupPoint> Points { get; } = new(
+        ("layer", p => p.Layer),
+        ("index", p => p.Index),
+        ("group", p => p.Group.Name()),
+        ("s_res", p => p.Res),
+        ("s_mlp", p => p.Mlp),
+        ("s_att", p => p.Att),
+        ("dataset", p => p.Dataset));
+
     /// <summary><c>positions.csv</c>: what was looked at.</summary>
     public static TableColumns<(SampledText Text, int Position)> Positions { get; } = new(
         ("seq", p => p.Text.Sequence),

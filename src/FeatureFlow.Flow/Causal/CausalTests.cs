@@ -75,17 +75,21 @@ public static class CausalTests
     /// <summary>Targets of a token and layer in the paper's protocol.</summary>
     public const int PaperTargets = 25;
 
+    /// <summary>Layers in the paper's protocol, of a model with 26.</summary>
+    public static IReadOnlyList<int> PaperLayers { get; } = [6, 12, 18];
+
     /// <summary>Texts in the paper's protocol.</summary>
     public const int PaperTexts = 35;
 
     private const ulong TargetKey = 0x7A6;
 
-    /// <summary>Targets that are not From nowhere, at most so many of a token and layer, drawn by a seed; by text, position, layer and index.</summary>
-    public static IReadOnlyList<CausalTarget> Draw(GroupReport groups, int perToken, ulong seed) =>
+    /// <summary>Targets that are not From nowhere in one of some reports of the same texts, at most so many of a token and layer, drawn by a seed; by text, position, layer and index.</summary>
+    public static IReadOnlyList<CausalTarget> Draw(IReadOnlyList<GroupReport> groups, int perToken, ulong seed) =>
     [
-        .. groups.Occurrences
-            .Where(o => o.Group != PredecessorSites.None)
-            .GroupBy(o => (groups.Texts[o.Text].Sequence, o.Position, o.Layer))
+        .. groups.SelectMany(g => g.Occurrences.Where(o => o.Group != PredecessorSites.None).Select(o => (g.Texts[o.Text].Sequence, o.Position, o.Layer, o.Index)))
+            .Distinct()
+            .OrderBy(o => o)
+            .GroupBy(o => (o.Sequence, o.Position, o.Layer))
             .OrderBy(g => g.Key)
             .SelectMany(g =>
             {

@@ -49,7 +49,40 @@ public sealed record GroupTestSummary(PredecessorSites Score, string Kind, int T
 /// <param name="Probability">Share of the features seen at least once in A that were also seen at least once in B; null when none was.</param>
 /// <param name="Features">Features seen in A.</param>
 /// <param name="Dataset">Corpus.</param>
-public sealed record GroupOverlap(PredecessorSites GroupA, PredecessorSites GroupB, double? Probability, int Features, string Dataset);
+public sealed record GroupOverlap(PredecessorSites GroupA, PredecessorSites GroupB, double? Probability, int Features, string Dataset)
+{
+    /// <summary>Every pair of groups.</summary>
+    /// <param name="seen">Of every feature the groups that it was seen in; bits in the order of <see cref="ActivationGroups.All"/>.</param>
+    /// <param name="dataset">Corpus.</param>
+    public static IReadOnlyList<GroupOverlap> Of(IEnumerable<int> seen, string dataset)
+    {
+        var both = new int[ActivationGroups.All.Count, ActivationGroups.All.Count];
+        foreach (var groups in seen)
+        {
+            for (var a = 0; a < ActivationGroups.All.Count; a++)
+            {
+                for (var b = 0; b < ActivationGroups.All.Count; b++) both[a, b] += (groups >> a) & (groups >> b) & 1;
+            }
+        }
+
+        return
+        [
+            .. from a in Enumerable.Range(0, ActivationGroups.All.Count)
+               from b in Enumerable.Range(0, ActivationGroups.All.Count)
+               select new GroupOverlap(ActivationGroups.All[a], ActivationGroups.All[b], both[a, a] > 0 ? (double)both[a, b] / both[a, a] : null, both[a, a], dataset),
+        ];
+    }
+}
+
+/// <summary>An occurrence with its three scores: a row of <c>points.csv</c>.</summary>
+/// <param name="Layer">Layer of the feature.</param>
+/// <param name="Index">Its index.</param>
+/// <param name="Group">Its group there.</param>
+/// <param name="Res">s(R); null where there is no match.</param>
+/// <param name="Mlp">s(M).</param>
+/// <param name="Att">s(A).</param>
+/// <param name="Dataset">Corpus.</param>
+public sealed record GroupPoint(int Layer, int Index, PredecessorSites Group, double? Res, double? Mlp, double? Att, string Dataset);
 
 /// <summary>The distribution of a score over the occurrences of a group: a row of <c>scores.csv</c>.</summary>
 /// <param name="Layer">Layer.</param>
@@ -70,6 +103,7 @@ public sealed class GroupReport
     /// <summary>The quantiles of <see cref="GroupScores.Quantiles"/>.</summary>
     public static IReadOnlyList<double> QuantilesShown { get; } = [0.05, 0.25, 0.5, 0.75, 0.95];
 
+    private const ulong PointKey = 0x9017;
     private static readonly string[] Kinds = ["AO", "AB", "IB"];
 
     private readonly Dictionary<int, double[][]> _scores;
@@ -97,6 +131,9 @@ public sealed class GroupReport
 
     /// <summary>What was left out and why.</summary>
     public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>The part of one layer.</summary>
+    public GroupReport Of(int layer) => new(Matcher, Texts, [layer], [.. Occurrences.Where(o => o.Layer == layer)], _scores, Notes);
 
     /// <summary>The score of a feature: of its best match at a site. NaN where it has none.</summary>
     public double Score(int layer, int index, PredecessorSites site) => _scores[layer][Position(site)][index];
@@ -143,9 +180,12 @@ public sealed class GroupReport
     }
 
     /// <summary>Significant tests by score and kind; of each corpus, and of all together where there are several.</summary>
-    public IReadOnlyList<GroupTestSummary> Summary(IReadOnlyList<GroupTest> tests, double level = Level) =>
+    public IReadOnlyList<GroupTestSummary> Summary(IReadOnlyList<GroupTest> tests, double level = Level) => Summary(tests, Datasets, level);
+
+    /// <summary>The same of tests from anywhere.</summary>
+    public static IReadOnlyList<GroupTestSummary> Summary(IReadOnlyList<GroupTest> tests, IReadOnlyList<string> datasets, double level = Level) =>
     [
-        .. from dataset in Datasets.Count > 1 ? Datasets.Append("all") : Datasets
+        .. from dataset in datasets.Count > 1 ? datasets.Append("all") : datasets
            from score in ActivationGroups.Sites
            from kind in Kinds
            let some = tests.Where(t => t.Score == score && t.Kind == kind && (t.Dataset == dataset || dataset == "all")).ToList()
@@ -153,24 +193,35 @@ public sealed class GroupReport
     ];
 
     /// <summary>Of the features seen in a group, the share also seen in another, over all layers.</summary>
-    public IReadOnlyList<GroupOverlap> Overlaps()
+    public IReadOnlyList<GroupOverlap> Overlaps() =>
+        [.. Datasets.SelectMany(dataset => GroupOverlap.Of(Seen().Where(s => s.Dataset == dataset).Select(s => s.Groups), dataset))];
+
+    /// <summary>The groups that every feature was seen in; bits in the order of <see cref="ActivationGroups.All"/>.</summary>
+    public IEnumerable<(string Dataset, int Layer, int Index, int Groups)> Seen()
     {
-        var rows = new List<GroupOverlap>();
-        foreach (var dataset in Datasets)
+        var order = ActivationGroups.All.Select((g, i) => (g, i)).ToDictionary(p => p.g, p => p.i);
+        return Occurrences
+            .GroupBy(o => (Texts[o.Text].Dataset, o.Layer, o.Index))
+            .Select(g => (g.Key.Dataset, g.Key.Layer, g.Key.Index, g.Aggregate(0, (mask, o) => mask | (1 << order[o.Group]))));
+    }
+
+    /// <summary>A seeded sample of occurrences of every corpus and layer with their three scores: the clouds of Feature Flow, figure 3.</summary>
+    /// <param name="count">Of each corpus and layer at most.</param>
+    /// <param name="seed">Seed of the draw.</param>
+    public IReadOnlyList<GroupPoint> Points(int count, ulong seed)
+    {
+        var points = new List<GroupPoint>();
+        foreach (var some in Occurrences.GroupBy(o => (Texts[o.Text].Dataset, o.Layer)))
         {
-            var seen = Occurrences.Where(o => Texts[o.Text].Dataset == dataset).GroupBy(o => o.Group).ToDictionary(g => g.Key, g => g.Select(o => (o.Layer, o.Index)).ToHashSet());
-            foreach (var a in ActivationGroups.All)
-            {
-                var ofA = seen.GetValueOrDefault(a) ?? [];
-                foreach (var b in ActivationGroups.All)
-                {
-                    var both = seen.TryGetValue(b, out var ofB) ? ofA.Count(ofB.Contains) : 0;
-                    rows.Add(new GroupOverlap(a, b, ofA.Count > 0 ? (double)both / ofA.Count : null, ofA.Count, dataset));
-                }
-            }
+            var all = some.ToArray();
+            new Prng(seed, PointKey, (ulong)some.Key.Layer).Shuffle(all.AsSpan());
+            points.AddRange(all.Take(count).OrderBy(o => o.Index).ThenBy(o => o.Text).ThenBy(o => o.Position).Select(o => new GroupPoint(
+                o.Layer, o.Index, o.Group, Known(0, o), Known(1, o), Known(2, o), some.Key.Dataset)));
         }
 
-        return rows;
+        return points;
+
+        double? Known(int site, FeatureOccurrence o) => _scores[o.Layer][site][o.Index] is var v && double.IsNaN(v) ? null : v;
     }
 
     /// <summary>How the scores of each group are distributed.</summary>

@@ -9,6 +9,9 @@ namespace FeatureFlow.Flow;
 /// </summary>
 public sealed class PearsonMatcher : IFeatureMatcher, IDisposable
 {
+    /// <summary>Tokens in the paper's comparison (Feature Flow, appendix C.4).</summary>
+    public const long PaperTokens = 100_000;
+
     private readonly Dictionary<Place, Columns> _columns = [];
     private readonly ActivationReader _reader;
     private readonly int _top;
@@ -52,6 +55,14 @@ public sealed class PearsonMatcher : IFeatureMatcher, IDisposable
     {
         var neighbours = new Neighbours(pack.Pack, pack.Matches);
         return [.. layers.Distinct().Select(l => new Place(l, Site.Res)).SelectMany(p => neighbours.Before(p).All().Select(l => l.Place).Prepend(p)).Distinct().Select(p => p.Address)];
+    }
+
+    /// <summary>Layers whose activations, with those of their predecessors, may be kept at once.</summary>
+    public static int LayersTogether(long tokens)
+    {
+        const long budget = 2L << 30;
+        const long placesOfLayer = 4, activeAtToken = 128, bytes = 16;
+        return (int)Math.Clamp(budget / (tokens * placesOfLayer * activeAtToken * bytes), 1, 1000);
     }
 
     /// <summary>At how many tokens a feature is active.</summary>
