@@ -101,6 +101,21 @@ public sealed partial class Sae
         });
     }
 
+    /// <summary>b − W·b_in: with it gathered encoder rows [U,D] can be multiplied with the input as it is.</summary>
+    internal Tensor BiasWithInput(ITensorEngine engine, Tensor wEnc_UD, Tensor bias_U)
+    {
+        var all = HostValues.Read(engine, bias_U);
+        if (_inputBias_D.Value is { } input_D)
+        {
+            using var shift_1U = engine.Allocate(DType.F32, 1, all.Length);
+            engine.MatMul(input_D.Reshape(1, Info.InputWidth), wEnc_UD.Transpose(), shift_1U);
+            var shift = HostValues.Read(engine, shift_1U.Reshape(all.Length));
+            for (var u = 0; u < all.Length; u++) all[u] -= shift[u];
+        }
+
+        return HostValues.ToTensor(all);
+    }
+
     /// <summary>Multiplies rows by what undoes the normalisation of their inputs; nothing for SAEs that do not normalise.</summary>
     internal void ToHiddenUnits(ITensorEngine engine, Tensor h_TD, Tensor z_TU)
     {

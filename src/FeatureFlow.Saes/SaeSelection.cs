@@ -14,6 +14,7 @@ public sealed class SaeSelection : IDisposable
     private readonly Tensor? _encoder_UD;
     private readonly Tensor? _bias_U;
     private readonly Tensor? _threshold_U;
+    private readonly FeatureWeights? _direct;
 
     /// <summary>Gathers the weights of features.</summary>
     /// <param name="sae">The SAE; it must stay open until this is disposed.</param>
@@ -33,6 +34,8 @@ public sealed class SaeSelection : IDisposable
         _encoder_UD = Rows(sae.EncoderWeights_DF.Transpose(), sae.EncoderScale_F);
         _bias_U = Entries(sae.EncoderBias_F);
         _threshold_U = sae.Threshold_F is { } threshold ? Entries(threshold) : null;
+        if (sae.Info.InputTransform != InputTransform.None || sae.ActivationScale_F is not null) return;
+        _direct = new FeatureWeights(_encoder_UD, sae.BiasWithInput(engine, _encoder_UD, _bias_U), _threshold_U ?? HostValues.ToTensor(new double[_features.Length]), Decoder_UO);
     }
 
     /// <summary>Indices, in the order of rows and columns.</summary>
@@ -68,6 +71,16 @@ public sealed class SaeSelection : IDisposable
         if (written) _sae.ToHiddenUnits(_engine, h_TD, z_TU);
     }
 
+    /// <summary>Whether <see cref="Rescale"/> can be asked for: the features do not compete, and the SAE does not normalise its input.</summary>
+    public bool IsDirect => _direct is not null;
+
+    /// <summary>y += Σ_u factor[rows[t],u]·z_u·W_dec[u] with activations z read from x, in one go; y may be x.</summary>
+    /// <param name="x_TD">Raw inputs [T,D] float32, dense rows.</param>
+    /// <param name="factor_PU">[P,U] float32.</param>
+    /// <param name="rows">[T]: the row of factors of every token.</param>
+    /// <param name="y_TO">[T,O] float32.</param>
+    public void Rescale(Tensor x_TD, Tensor factor_PU, ReadOnlySpan<int> rows, Tensor y_TO) => _engine.RescaleFeatures(x_TD, _direct!.Value, factor_PU, rows, y_TO);
+
     /// <summary>What goes into σ, where features do not compete.</summary>
     /// <param name="h_TD">Raw inputs [T,D].</param>
     /// <param name="pre_TU">[T,U] float32, dense rows; overwritten.</param>
@@ -87,6 +100,8 @@ public sealed class SaeSelection : IDisposable
         _encoder_UD?.Dispose();
         _bias_U?.Dispose();
         _threshold_U?.Dispose();
+        _direct?.Bias_U.Dispose();
+        if (_threshold_U is null) _direct?.Threshold_U.Dispose();
     }
 
     private Tensor Rows(Tensor w_FD, Tensor? scale_F)

@@ -125,6 +125,33 @@ public sealed partial class TorchEngine
         });
     }
 
+    /// <inheritdoc/>
+    public void Divergence(Tensor p_TV, Tensor q_TV, Tensor divergence_T)
+    {
+        int rows = p_TV.Shape[0], n = Width("Divergence", p_TV);
+        CheckRows("Divergence", p_TV, rows, n);
+        CheckRows("Divergence", q_TV, rows, n);
+        CheckVectorTarget("Divergence", divergence_T, rows);
+        if (rows == 0) return;
+        _thread.Run(() =>
+        {
+            var (p, q, divergence) = (View(p_TV), View(q_TV), Target(divergence_T));
+            Blocks("Divergence", rows, n * 48L, default, (at, count) =>
+            {
+                var logP = Normalised(p.narrow(0, at, count));
+                var logQ = Normalised(q.narrow(0, at, count));
+                divergence.narrow(0, at, count).copy_(logP.exp().mul(logP.sub(logQ)).sum(1).clamp_min(0));
+            });
+            Commit(divergence, divergence_T);
+        });
+
+        static TorchTensor Normalised(TorchTensor logits)
+        {
+            var wide = logits.to(ScalarType.Float64);
+            return wide.sub(wide.logsumexp(1).unsqueeze(1));
+        }
+    }
+
     // Queries [b,c] of one length against their rows of the cache, in blocks of queries whose scores fit
     private void Attend(TorchTensor q, TorchTensor k, TorchTensor v, TorchTensor o, TokenRun[] runs, AttentionOptions options, int groups, CancellationToken cancel)
     {

@@ -29,6 +29,12 @@ public sealed unsafe partial class CpuEngine
         {
             if ((uint)rows[i] >= (uint)x.Rows) throw TensorErrors.RowRange(rows[i], 1, x_ND.Shape);
             var target = y + i * stride;
+            if (accumulate && x.Type == DType.F32 && x.ColumnStep == sizeof(float))
+            {
+                Rows.Add(target, (float*)x.At(rows[i], 0), factor, target, x.Columns);
+                continue;
+            }
+
             if (accumulate)
             {
                 using var row = _scratch.Rent(x.Columns);
@@ -40,6 +46,39 @@ public sealed unsafe partial class CpuEngine
             Rows.ToFloat(x.At(rows[i], 0), x.Type, x.ColumnStep, target, x.Columns);
             if (factor != 1) Rows.ShiftScale(target, 0, factor, target, x.Columns);
         }
+    }
+
+    /// <inheritdoc/>
+    public void RescaleFeatures(Tensor x_TD, FeatureWeights features, Tensor factor_PU, ReadOnlySpan<int> rows, Tensor y_TO)
+    {
+        const string name = "RescaleFeatures";
+        const int together = 16;
+        int tokens = rows.Length, d = Width(name, x_TD), o = Width(name, y_TO), count = Width(name, factor_PU);
+        using var pinX = x_TD.Pin();
+        using var pinY = y_TO.Pin();
+        using var pinF = factor_PU.Pin();
+        using var pinE = features.Encoder_UD.Pin();
+        using var pinB = features.Bias_U.Pin();
+        using var pinT = features.Threshold_U.Pin();
+        using var pinD = features.Decoder_UO.Pin();
+        var x = Output(name, x_TD, pinX, tokens, d, out var strideX);
+        var y = Output(name, y_TO, pinY, tokens, o, out var strideY);
+        var factors = Output(name, factor_PU, pinF, factor_PU.Shape[0], count, out var strideF);
+        var encoder = Output(name, features.Encoder_UD, pinE, count, d, out var strideE);
+        var decoder = Output(name, features.Decoder_UO, pinD, count, o, out var strideD);
+        float* bias = Vector(name, features.Bias_U, pinB, count), threshold = Vector(name, features.Threshold_U, pinT, count);
+        var chosen = rows.ToArray();
+        foreach (var row in chosen)
+        {
+            if ((uint)row >= (uint)factor_PU.Shape[0]) throw TensorErrors.RowRange(row, 1, factor_PU.Shape);
+        }
+
+        _workers.Run((tokens + together - 1) / together, CancellationToken.None, p =>
+        {
+            using var change = _scratch.Rent(count);
+            for (var t = p * together; t < Math.Min(tokens, (p + 1) * together); t++)
+                FeatureRescale.Row(x + t * strideX, d, encoder, strideE, bias, threshold, factors + chosen[t] * strideF, count, decoder, strideD, y + t * strideY, o, change.Floats);
+        });
     }
 
     /// <inheritdoc/>

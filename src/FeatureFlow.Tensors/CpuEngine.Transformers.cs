@@ -148,6 +148,19 @@ public sealed unsafe partial class CpuEngine
     }
 
     /// <inheritdoc/>
+    public void Divergence(Tensor p_TV, Tensor q_TV, Tensor divergence_T)
+    {
+        int rows = p_TV.Shape[0], n = Width("Divergence", p_TV);
+        using var pinP = p_TV.Pin();
+        using var pinQ = q_TV.Pin();
+        using var pinD = divergence_T.Pin();
+        var p = Output("Divergence", p_TV, pinP, rows, n, out var strideP);
+        var q = Output("Divergence", q_TV, pinQ, rows, n, out var strideQ);
+        var divergence = Vector("Divergence", divergence_T, pinD, rows);
+        _workers.Run(rows, CancellationToken.None, t => divergence[t] = (float)Sampling.Divergence(p + t * strideP, q + t * strideQ, n));
+    }
+
+    /// <inheritdoc/>
     public void SampleRows(Tensor logits_TV, ReadOnlySpan<SamplingRow> rows, Span<int> ids)
     {
         var n = Width("SampleRows", logits_TV);

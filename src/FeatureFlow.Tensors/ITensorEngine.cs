@@ -56,6 +56,26 @@ public interface ITensorEngine : IDisposable
     /// <summary>The chosen rows, converted to float32: y[i] = factor · x[rows[i]], or y[i] += when accumulating.</summary>
     void GatherRows(Tensor x_ND, ReadOnlySpan<int> rows, Tensor y_RD, float factor = 1, bool accumulate = false);
 
+    /// <summary>
+    /// Rescales features in a state: y[t] += Σ_u factor[rows[t],u] · σ(x[t]·encoder[u] + bias[u]) · decoder[u], where σ keeps what is above the threshold and above 0. All of
+    /// a row is read before anything of it is written: y may be x.
+    /// </summary>
+    /// <param name="x_TD">[T,D] float32.</param>
+    /// <param name="features">The features' weights, float32.</param>
+    /// <param name="factor_PU">[P,U] float32.</param>
+    /// <param name="rows">[T]: the row of factors of every row of x.</param>
+    /// <param name="y_TO">[T,O] float32.</param>
+    void RescaleFeatures(Tensor x_TD, FeatureWeights features, Tensor factor_PU, ReadOnlySpan<int> rows, Tensor y_TO)
+    {
+        using var z_TU = Allocate(DType.F32, rows.Length, factor_PU.Shape[1]);
+        using var factor_TU = Allocate(DType.F32, rows.Length, factor_PU.Shape[1]);
+        MatMul(x_TD, features.Encoder_UD.Transpose(), z_TU, new MatMulEpilogue(Bias_N: features.Bias_U));
+        JumpRelu(z_TU, features.Threshold_U, z_TU);
+        GatherRows(factor_PU, rows, factor_TU);
+        GatedProduct(z_TU, factor_TU, Activation.Relu, z_TU); // activations are never negative: this is their product with the factors
+        MatMulSparse(z_TU, features.Decoder_UO, y_TO, new MatMulEpilogue(Accumulate: true));
+    }
+
     /// <summary>y[rows[i]] = x[i], float32; rows that are not named stay as they are.</summary>
     void ScatterRows(Tensor x_RD, ReadOnlySpan<int> rows, Tensor y_ND);
 
@@ -135,6 +155,12 @@ public interface ITensorEngine : IDisposable
     /// <param name="ids">[T].</param>
     /// <param name="loss_T">[T] float32.</param>
     void CrossEntropy(Tensor logits_TV, ReadOnlySpan<int> ids, Tensor loss_T);
+
+    /// <summary>Kullback-Leibler divergence KL(p ‖ q) in nats of next-token distributions by their logits, row by row; never below 0.</summary>
+    /// <param name="p_TV">Logits [T,V] of p.</param>
+    /// <param name="q_TV">Logits [T,V] of q.</param>
+    /// <param name="divergence_T">[T] float32.</param>
+    void Divergence(Tensor p_TV, Tensor q_TV, Tensor divergence_T);
 
     /// <summary>
     /// One token of every row: the largest logit (lowest index when equal) at temperature 0, else a draw from the softmax at the row's
@@ -294,3 +320,10 @@ public readonly record struct AdamOptions(float Rate, float Beta1, float Beta2, 
     /// <summary>The factor of v that corrects its start at 0.</summary>
     public float SecondCorrection => (float)(1 / (1 - Math.Pow(Beta2, Step)));
 }
+
+/// <summary>Weights of a few features of an SAE: float32, dense rows.</summary>
+/// <param name="Encoder_UD">[U,D].</param>
+/// <param name="Bias_U">[U].</param>
+/// <param name="Threshold_U">[U].</param>
+/// <param name="Decoder_UO">[U,O].</param>
+public readonly record struct FeatureWeights(Tensor Encoder_UD, Tensor Bias_U, Tensor Threshold_U, Tensor Decoder_UO);

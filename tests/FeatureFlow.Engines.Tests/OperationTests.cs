@@ -156,6 +156,7 @@ public sealed class OperationTests
         foreach (ref var v in logits.AsSpan<float>()) v *= 5;
         var ids = Enumerable.Range(0, 24).Select(i => i % 5 == 4 ? -1 : i * 20).ToArray();
         Same(name, 1e-6, (e, t) => e.CrossEntropy(t[0], ids, t[1]), logits, Matrix(2, 24));
+        Same(name, 2e-6, (e, t) => e.Divergence(t[0], t[1], t[2]), logits, Matrix(7, 24, 500), Matrix(2, 24));
         logits.AsSpan<float>()[..500].Clear(); // all equal: the first wins
         logits.AsSpan<float>()[(4 * 500) + 3] = float.NaN; // a row that takes the largest
         var random = new Random(5);
@@ -169,6 +170,37 @@ public sealed class OperationTests
             engine.SampleRows(there, rows, actual);
             Assert.Equal(expected, actual);
         }
+    }
+
+    [Theory, OnCpu, OnTorch]
+    public void FeaturesAreRescaled(string name)
+    {
+        // read from x before it is written; factors of row 0 are all zero, as for rows that nobody steers
+        const int T = 37, D = 75, U = 5;
+        Tensor x = Matrix(1, T, D), encoder = Matrix(2, U, D), bias = Matrix(3, U), threshold = Matrix(4, U), decoder = Matrix(5, U, D), factor = Matrix(6, 3, U);
+        factor.AsSpan<float>()[..U].Clear();
+        var rows = Enumerable.Range(0, T).Select(t => t % 3).ToArray();
+        Same(name, 1e-5, (e, t) => e.RescaleFeatures(t[0], new FeatureWeights(t[1], t[2], t[3], t[4]), t[5], rows, t[0]), x, encoder, bias, threshold, decoder, factor);
+
+        // by its definition
+        float[] before = x.AsSpan<float>().ToArray(), after = (float[])before.Clone();
+        for (var t = 0; t < T; t++)
+        {
+            for (var u = 0; u < U; u++)
+            {
+                var pre = Enumerable.Range(0, D).Sum(d => (double)before[(t * D) + d] * encoder.AsSpan<float>()[(u * D) + d]) + bias.AsSpan<float>()[u];
+                if (pre <= threshold.AsSpan<float>()[u] || pre <= 0) continue;
+                for (var d = 0; d < D; d++) after[(t * D) + d] += (float)(factor.AsSpan<float>()[(rows[t] * U) + u] * pre * decoder.AsSpan<float>()[(u * D) + d]);
+            }
+        }
+
+        var engine = Engines.Get(name);
+        using var there = To(engine, x);
+        engine.RescaleFeatures(there, new FeatureWeights(To(engine, encoder), To(engine, bias), To(engine, threshold), To(engine, decoder)), To(engine, factor), rows, there);
+        using var back = Tensor.Allocate(DType.F32, T, D);
+        engine.Copy(there, back);
+        for (var i = 0; i < after.Length; i++) Assert.Equal(after[i], back.AsSpan<float>()[i], 1e-3f);
+        Assert.NotEqual(before, after);
     }
 
     [Theory, OnCpu, OnTorch]

@@ -134,21 +134,6 @@ public sealed class SteeringTests : IDisposable
         Assert.Equal(Math.Exp(losses.Average(l => (double)l)), results[0].Perplexity!.Value, 3);
     }
 
-    [Fact]
-    public void Divergence_by_hand()
-    {
-        float[] s = [0, MathF.Log(3)], c = [0, 0]; // 1/4, 3/4 against halves
-        Assert.Equal(0.25 * Math.Log(0.5) + 0.75 * Math.Log(1.5), Predictions.Divergence(s, Math.Log(4), c, Math.Log(2)), 6);
-        Assert.Equal(Math.Log(4), Predictions.LogSumExp(s), 6);
-
-        // long rows, not a multiple of anything
-        var random = new Prng(3);
-        float[] a = [.. Enumerable.Range(0, 9001).Select(_ => (float)(5 * random.NextGaussian()))], b = [.. a.Select(x => x + (float)random.NextGaussian())];
-        double la = Math.Log(a.Sum(x => Math.Exp(x))), lb = Math.Log(b.Sum(x => Math.Exp(x)));
-        Assert.Equal(la, Predictions.LogSumExp(a), 5);
-        Assert.Equal(a.Zip(b).Sum(p => Math.Exp(p.First - la) * (p.First - la - p.Second + lb)), Predictions.Divergence(a, la, b, lb), 4);
-    }
-
     [Theory]
     [InlineData(SteeredTokens.Prompt)]
     [InlineData(SteeredTokens.Continuation)]

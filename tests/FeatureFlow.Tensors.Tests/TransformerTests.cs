@@ -182,6 +182,45 @@ public class TransformerTests
     }
 
     [Fact]
+    public void DivergenceByHand()
+    {
+        var divergence = Tensor.Allocate(DType.F32, 1);
+        double Of(float[] p, float[] q)
+        {
+            s_engine.Divergence(Tensor.From(p, 1, p.Length), Tensor.From(q, 1, q.Length), divergence);
+            return divergence.AsSpan<float>()[0];
+        }
+
+        // 1/4, 3/4 against halves
+        Assert.Equal(0.25 * Math.Log(0.5) + 0.75 * Math.Log(1.5), Of([0, MathF.Log(3)], [7, 7]), 6);
+
+        // long rows, not a multiple of anything, far from 0; of equal ones exactly 0
+        var random = new Prng(3);
+        float[] a = [.. Enumerable.Range(0, 9001).Select(_ => (float)(5 * random.NextGaussian()) - 300)], b = [.. a.Select(x => x + (float)random.NextGaussian())];
+        double la = Math.Log(a.Sum(x => Math.Exp(x + 300))) - 300, lb = Math.Log(b.Sum(x => Math.Exp(x + 300))) - 300;
+        Assert.Equal(a.Zip(b).Sum(p => Math.Exp(p.First - la) * (p.First - la - p.Second + lb)), Of(a, b), 4);
+        Assert.Equal(0, Of(a, a));
+    }
+
+    [Fact]
+    public void LargestIsTheFirstOfEqualOnesAndNeverNaN()
+    {
+        var ids = new int[1];
+        foreach (var n in new[] { 1, 15, 16, 40, 100 })
+        {
+            for (var at = 0; at < n; at += 7)
+            {
+                var row = new float[n];
+                row.AsSpan().Fill(float.NegativeInfinity);
+                if (at > 0) row[0] = float.NaN;
+                row[at] = row[^1] = -3;
+                s_engine.SampleRows(Tensor.From(row, 1, n), [new SamplingRow(0.5, 0)], ids);
+                Assert.Equal(at, ids[0]);
+            }
+        }
+    }
+
+    [Fact]
     public void SamplesFollowTheDistributionAndItsCuts()
     {
         // probabilities 0.1, 0.4, 0.2, 0.3 by token

@@ -11,6 +11,7 @@ public sealed class InterventionHook : ISiteHook, IDisposable
     private readonly ILookup<SiteAddress, SiteEdits> _reads;
     private readonly ILookup<SiteAddress, SiteEdits> _writes;
     private readonly Dictionary<SiteEdits, (Tensor Change_TU, bool Any)> _changes = [];
+    private readonly Dictionary<SiteAddress, SiteEdits?> _alone = [];
     private readonly Dictionary<string, Tensor> _buffers = [];
     private int[] _rows = [];
 
@@ -34,29 +35,29 @@ public sealed class InterventionHook : ISiteHook, IDisposable
     /// <inheritdoc/>
     public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
     {
+        if (Alone(at) is { } alone)
+        {
+            VisitAlone(alone, x_TD, batch);
+            return;
+        }
+
         // first all that is read, then all that is written: edits of one site do not see each other
         foreach (var site in _reads[at]) Read(site, x_TD, batch);
         if (!_writes.Contains(at)) return;
-        var measured_TD = Norms is null ? x_TD : Cleared(x_TD);
+        var changed_TD = Norms is null ? x_TD : Cleared(x_TD);
         var any = false;
         foreach (var site in _writes[at])
         {
             if (site.Rescales && _changes.TryGetValue(site, out var change) && change.Any)
             {
-                site.Rescale(change.Change_TU, measured_TD);
+                site.Rescale(change.Change_TU, changed_TD);
                 any = true;
             }
 
-            if (Rows(batch, site.AddRow))
-            {
-                site.Add(_rows.AsSpan(0, batch.Count), measured_TD);
-                any = true;
-            }
+            any |= Add(site, changed_TD, batch);
         }
 
-        if (Norms is null || !any) return;
-        Measure(measured_TD);
-        Engine.Add(x_TD, measured_TD, x_TD);
+        if (Norms is not null && any) Apply(changed_TD, x_TD);
     }
 
     /// <inheritdoc/>
@@ -64,6 +65,47 @@ public sealed class InterventionHook : ISiteHook, IDisposable
     {
         foreach (var buffer in _buffers.Values) buffer.Dispose();
         _buffers.Clear();
+    }
+
+    // the only edits of an address, read and written in one step
+    private SiteEdits? Alone(SiteAddress at)
+    {
+        if (_alone.TryGetValue(at, out var known)) return known;
+        List<SiteEdits> all = [.. _reads[at].Union(_writes[at])];
+        return _alone[at] = all is [var one] && one.Write == at && (one.IsDirect || !one.Rescales) ? one : null;
+    }
+
+    private void VisitAlone(SiteEdits site, Tensor x_TD, TokenBatch batch)
+    {
+        if (!site.Rescales || !Rows(batch, site.RescaleRow))
+        {
+            if (Add(site, x_TD, batch) && Norms is not null)
+            {
+                // how long what is added is was known before
+                if (Norms.Length != batch.Count) Norms = new float[batch.Count];
+                for (var t = 0; t < batch.Count; t++) Norms[t] += site.AddNorm(_rows[t]);
+            }
+
+            return;
+        }
+
+        var changed_TD = Norms is null ? x_TD : Cleared(x_TD);
+        site.Rescale(x_TD, _rows.AsSpan(0, batch.Count), changed_TD);
+        Add(site, changed_TD, batch);
+        if (Norms is not null) Apply(changed_TD, x_TD);
+    }
+
+    private bool Add(SiteEdits site, Tensor x_TD, TokenBatch batch)
+    {
+        if (!Rows(batch, site.AddRow)) return false;
+        site.Add(_rows.AsSpan(0, batch.Count), x_TD);
+        return true;
+    }
+
+    private void Apply(Tensor change_TD, Tensor x_TD)
+    {
+        Measure(change_TD);
+        Engine.Add(x_TD, change_TD, x_TD);
     }
 
     private void Read(SiteEdits site, Tensor x_TD, TokenBatch batch)

@@ -16,6 +16,7 @@ internal sealed class SiteEdits : IDisposable
     private readonly Tensor? _added_PO;
     private readonly int[] _rescaleRow;
     private readonly int[] _addRow;
+    private float[]? _addNorm_P;
 
     /// <summary>Gathers what interventions do with features of one SAE.</summary>
     /// <param name="pack">The pack.</param>
@@ -76,6 +77,12 @@ internal sealed class SiteEdits : IDisposable
     /// <summary>Row of the matrix of what is added, 0 for none.</summary>
     public int AddRow(int intervention) => _addRow[intervention];
 
+    /// <summary>Whether features can be read and rescaled in one step: the state that is read is the one that is written.</summary>
+    public bool IsDirect => Read == Write && _rescaled?.IsDirect == true;
+
+    /// <summary>y += (c − 1)·z·W_dec in one step, z read from x.</summary>
+    public void Rescale(Tensor x_TD, ReadOnlySpan<int> rows, Tensor y_TO) => _rescaled!.Rescale(x_TD, _factor_PU!, rows, y_TO);
+
     /// <summary>Contributions of the rescaled features times (c − 1), [T,U], from the state that has arrived.</summary>
     public void Changes(Tensor x_TD, ReadOnlySpan<int> rows, Tensor change_TU, Tensor scratch_TU)
     {
@@ -89,6 +96,9 @@ internal sealed class SiteEdits : IDisposable
     /// <summary>x += change·W_dec.</summary>
     public void Rescale(Tensor change_TU, Tensor x_TO) => _engine.MatMulSparse(change_TU, _rescaled!.Decoder_UO, x_TO, new MatMulEpilogue(Accumulate: true));
 
+    /// <summary>L2 norm of what a row of the matrix adds.</summary>
+    public float AddNorm(int row) => (_addNorm_P ??= Norms())[row];
+
     /// <summary>x += what is added, row by row.</summary>
     public void Add(ReadOnlySpan<int> rows, Tensor x_TO) => _engine.GatherRows(_added_PO!, rows, x_TO, accumulate: true);
 
@@ -98,6 +108,15 @@ internal sealed class SiteEdits : IDisposable
         _factor_PU?.Dispose();
         _added_PO?.Dispose();
         _lease.Dispose();
+    }
+
+    private float[] Norms()
+    {
+        using var norm_P = _engine.Allocate(DType.F32, _added_PO!.Shape[0]);
+        using var host_P = Tensor.Allocate(DType.F32, _added_PO.Shape[0]);
+        _engine.RowNorms(_added_PO, norm_P);
+        _engine.Copy(norm_P, host_P);
+        return host_P.AsSpan<float>().ToArray();
     }
 
     private static void Check(OpenedPack pack, LanguageModel model, Place place, SaeInfo info)

@@ -55,15 +55,16 @@ public static class Steerer
     {
         var plans = tasks.Select(t => t.Plan).Distinct(ReferenceEqualityComparer.Instance).Cast<SteeringPlan>().ToList();
         var numbers = plans.Select((p, i) => (p, i)).ToDictionary(p => (object)p.p, p => p.i, ReferenceEqualityComparer.Instance);
-        int Plan(int task) => numbers[tasks[task].Plan];
+        int[] planOf = [.. tasks.Select(t => numbers[t.Plan])];
 
         using var set = new InterventionSet(pack, model, [.. plans.Select(p => p.Edits)], cancel);
-        using var hook = set.Hook([.. tasks.Select((t, i) => new RowEdits(Plan(i), options.Where(t.Ids.Length)))]);
-        using var measures = options.Measure ? new SteeringMeasures(pack, set, plans) : null;
-        var prompts = tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, Plan(i))).ToList();
+        using var hook = set.Hook([.. tasks.Select((t, i) => new RowEdits(planOf[i], options.Where(t.Ids.Length)))]);
+        using var trace = options.Measure ? new SteeredTrace(pack, set, hook, plans, tasks, planOf) : null;
+        using var measures = trace is null ? null : new SteeringMeasures(pack, set, trace, plans, tasks, planOf);
+        var prompts = tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, planOf[i])).ToList();
         var decode = tasks.Any(t => t.Prompt.Length > 0) || File.Exists(Path.Combine(model.Folder, "tokenizer.json"));
         var waiting = new List<GeneratedText>();
-        foreach (var text in new Generator(model, decode).Run(prompts, options.Generation with { Hook = hook }, cancel: cancel))
+        foreach (var text in new Generator(model, decode).Run(prompts, options.Generation with { Hook = (ISiteHook?)trace ?? hook }, cancel: cancel))
         {
             waiting.Add(text);
             if (waiting.Count < options.Generation.RowsTogether && waiting.Sum(w => tasks[w.Prompt].Ids.Length + w.Ids.Length) < TokensMeasuredTogether) continue;
@@ -75,7 +76,7 @@ public static class Steerer
         IEnumerable<SteeringResult> Finished()
         {
             if (waiting.Count == 0) yield break;
-            var measured = measures?.Of([.. waiting.Select(w => (Plan(w.Prompt), options.Where(tasks[w.Prompt].Ids.Length), tasks[w.Prompt].Ids, w.Ids))], cancel);
+            var measured = measures?.Of([.. waiting.Select(w => (w.Prompt, w.Ids))], cancel);
             for (var i = 0; i < waiting.Count; i++) yield return Result(pack, tasks, waiting[i], options.Generation.Seed, measured?[i]);
             waiting.Clear();
         }

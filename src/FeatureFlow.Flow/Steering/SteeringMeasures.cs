@@ -8,126 +8,259 @@ namespace FeatureFlow.Flow;
 internal readonly record struct TextMeasures(double Norm, double Kl, double? Perplexity, double? Before, double? After);
 
 /// <summary>
-/// Measures finished texts, many together: one pass through the layers below all edits, then one pass without and one with the edits through those above.
+/// Measures finished texts, many together. The steered side was noted while they were written; the unsteered model reads what was written through the layers from the
+/// lowest edited one on, for below that both are one, and starts behind the prompt, which it has read before.
 /// </summary>
-internal sealed class SteeringMeasures(OpenedPack pack, InterventionSet set, IReadOnlyList<SteeringPlan> plans) : IDisposable
+internal sealed class SteeringMeasures : IDisposable
 {
     private const int PositionsTogether = 256;
 
-    private readonly TargetReader _clean = new(pack, set.Model.Engine, plans.SelectMany(p => p.Targets));
-    private readonly TargetReader _steered = new(pack, set.Model.Engine, plans.SelectMany(p => p.Targets));
+    private readonly InterventionSet _set;
+    private readonly SteeredTrace _trace;
+    private readonly IReadOnlyList<SteeringPlan> _plans;
+    private readonly IReadOnlyList<SteeringTask> _tasks;
+    private readonly int[] _planOf;
+    private readonly TargetReader _targets;
+    private readonly UnsteeredPrompts _prompts;
+    private readonly Tensor _rows_TD;
+    private readonly Tensor _steered_TV;
+    private readonly Tensor _clean_TV;
+    private KvCache? _cache;
+
+    public SteeringMeasures(OpenedPack pack, InterventionSet set, SteeredTrace trace, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf)
+    {
+        (_set, _trace, _plans, _tasks, _planOf) = (set, trace, plans, tasks, planOf);
+        List<FeatureId> targets = [.. plans.SelectMany(p => p.Targets).Distinct()];
+        _targets = new TargetReader(pack, Engine, targets);
+        _prompts = new UnsteeredPrompts(Model, _targets, targets);
+        _rows_TD = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Width);
+        _steered_TV = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
+        _clean_TV = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
+    }
+
+    private LanguageModel Model => _set.Model;
+
+    private ITensorEngine Engine => _set.Model.Engine;
 
     /// <summary>Measures texts.</summary>
-    /// <param name="texts">The plan, where it acts, tokens of the prompt and what was written.</param>
+    /// <param name="texts">Tasks, and the tokens that were written.</param>
     /// <param name="cancel">Honoured within 100 ms.</param>
-    public TextMeasures[] Of(IReadOnlyList<(int Plan, EditPositions Positions, int[] Prompt, int[] Written)> texts, CancellationToken cancel)
+    public TextMeasures[] Of(IReadOnlyList<(int Task, int[] Written)> texts, CancellationToken cancel)
     {
-        // the last token that was written is not read by anybody
-        var batch = new TokenBatch([.. texts.Select(t => (int[])[.. t.Prompt, .. t.Written.SkipLast(1)])]);
-        var model = set.Model;
-        var first = texts.Min(t => set.FirstLayer(t.Plan));
-        _clean.Forget();
-        _steered.Forget();
-        using var below = first > 0 ? Pass(0, first - 1, null, _clean) : null;
-        using var clean = first < model.Config.Layers ? Pass(first, model.Config.Layers - 1, below?.Resid_TD, _clean) : null;
-        using var hook = set.Hook([.. texts.Select(t => new RowEdits(t.Plan, t.Positions))]);
-        hook.Norms = new float[batch.Count];
-        using var steered = clean is null ? null : Pass(first, model.Config.Layers - 1, below?.Resid_TD, new SiteHooks(hook, _steered));
-
         var measures = new TextMeasures[texts.Count];
-        var (kl, loss) = Compare(batch, texts, (clean ?? below!).Resid_TD, steered?.Resid_TD, cancel);
-        for (var i = 0; i < texts.Count; i++)
+        foreach (var group in texts.Select((t, i) => (t.Task, t.Written, Place: i)).GroupBy(t => _set.FirstLayer(_planOf[t.Task])))
         {
-            var run = batch.Rows[i];
-            var from = run.Token + texts[i].Prompt.Length - 1;
-            var count = run.Token + run.Count - from;
-            var written = texts[i].Written.Length;
-            var targets = plans[texts[i].Plan].Targets;
-            measures[i] = new TextMeasures(
-                Mean(hook.Norms.AsSpan(run.Token, run.Count)),
-                Mean(kl.AsSpan(from, count)),
-                written > 0 ? Math.Exp(Mean(loss.AsSpan(from, written))) : null,
-                Activation(targets, _clean, from, count),
-                Activation(targets, _steered, from, count));
+            foreach (var (place, measured) in Of([.. group], group.Key, cancel)) measures[place] = measured;
         }
 
+        foreach (var (task, _) in texts) _trace.Forget(task);
         return measures;
-
-        ForwardResult Pass(int from, int to, Tensor? resid_TD, ISiteHook seen) =>
-            model.Forward(batch, new ForwardOptions { FirstLayer = from, LastLayer = to, Resid_TD = resid_TD, Hook = seen, Logits = LogitsWanted.None }, cancel);
     }
 
     public void Dispose()
     {
-        _clean.Dispose();
-        _steered.Dispose();
+        _cache?.Dispose();
+        _prompts.Dispose();
+        _targets.Dispose();
+        _rows_TD.Dispose();
+        _steered_TV.Dispose();
+        _clean_TV.Dispose();
     }
 
-    // by token of the batch: divergence at every position that predicts, and the unsteered model's loss of the token that was written there
-    private (float[] Kl, float[] Loss) Compare(TokenBatch batch, IReadOnlyList<(int Plan, EditPositions Positions, int[] Prompt, int[] Written)> texts, Tensor clean_TD, Tensor? steered_TD, CancellationToken cancel)
+    // texts whose plans have one lowest edited layer
+    private IEnumerable<(int Place, TextMeasures Measures)> Of(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int first, CancellationToken cancel)
     {
-        var (kl, loss) = (new float[batch.Count], new float[batch.Count]);
-        var positions = new List<(int Token, int Next)>();
-        for (var i = 0; i < texts.Count; i++)
+        var readings = Read(texts, first, cancel);
+        var (kl, loss) = Compare(readings, cancel);
+        var at = 0;
+        foreach (var reading in readings)
         {
-            var run = batch.Rows[i];
-            for (var p = texts[i].Prompt.Length - 1; p < run.Count; p++)
+            var count = reading.Predictions;
+            var (prompt, written) = (reading.Prompt, reading.Text);
+            var norms = Sum(prompt.Norms[0, reading.Ids.Length]) + Sum(written.Norms[0, count - 1]);
+            yield return (reading.Place, new TextMeasures(
+                norms / (reading.Ids.Length + count - 1),
+                Sum(kl.AsSpan(at, count)) / count,
+                reading.Written.Length > 0 ? Math.Exp(Sum(loss.AsSpan(at, count)) / count) : null,
+                reading.Before,
+                reading.After));
+            at += count;
+        }
+    }
+
+    // the unsteered model reads what was written
+    private List<Reading> Read(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int first, CancellationToken cancel)
+    {
+        var config = Model.Config;
+        var readings = new List<Reading>();
+        foreach (var (task, written, place) in texts)
+        {
+            var (prompt, text) = _trace.Of(task);
+            readings.Add(new Reading(place, _tasks[task].Ids, written, prompt, text, _plans[_planOf[task]].Targets));
+        }
+
+        // plans that change nothing: the unsteered model is the one that wrote
+        if (first >= config.Layers)
+        {
+            foreach (var reading in readings)
             {
-                var next = p - texts[i].Prompt.Length + 1;
-                positions.Add((run.Token + p, next < texts[i].Written.Length ? texts[i].Written[next] : 0));
+                (reading.Before, reading.After) = (Steered(reading), Steered(reading));
+                for (var i = 0; i < reading.Predictions; i++) reading.Clean.Put(i, reading.Steered(i));
+            }
+
+            return readings;
+        }
+
+        var further = readings.Where(r => r.Predictions > 1).ToList();
+        var cache = further.Count > 0 ? Cache(further) : null;
+        foreach (var reading in readings)
+        {
+            var prompt = _prompts.Of(reading.Ids, cancel);
+            reading.Clean.Put(0, prompt.Leaving);
+            reading.Before = reading.Targets.Sum(t => (double)prompt.Targets[t]);
+            if (reading.Predictions > 1) cache!.CopyFrom(prompt.Cache, 0, reading.Row = further.IndexOf(reading), reading.Ids.Length);
+        }
+
+        if (further.Count > 0)
+        {
+            // the last token that was written is not read by anybody
+            var batch = TokenBatch.Continue(cache!, [.. further.Select(r => r.Written[..^1])]);
+            using var entering_TD = first > 0 ? Entering(batch, further) : null;
+            _targets.Forget();
+            using var pass = Model.Forward(batch, new ForwardOptions { Cache = cache, FirstLayer = first, Resid_TD = entering_TD, Hook = _targets, Logits = LogitsWanted.None }, cancel);
+            using var host_TD = Tensor.Allocate(DType.F32, pass.Resid_TD.Shape);
+            Engine.Copy(pass.Resid_TD, host_TD);
+            foreach (var reading in further)
+            {
+                var run = batch.Rows[reading.Row];
+                reading.Clean.Put(1, host_TD.AsSpan<float>().Slice(run.Token * config.Width, run.Count * config.Width));
+                for (var i = 0; i < run.Count; i++)
+                {
+                    // below the edits both models are one
+                    for (var t = 0; t < reading.Targets.Count; t++) reading.Before += _targets.Activation(reading.Targets[t], run.Token + i) ?? reading.SteeredTarget(i + 1, t);
+                }
+
+                cache!.Truncate(reading.Row, 0);
             }
         }
 
-        var model = set.Model;
-        var (width, vocabulary) = (model.Config.Width, model.Config.Vocabulary);
-        using var rows_TD = model.Engine.Allocate(DType.F32, PositionsTogether, width);
-        using var logits_TV = model.Engine.Allocate(DType.F32, PositionsTogether, vocabulary);
-        using var c_TV = Tensor.Allocate(DType.F32, PositionsTogether, vocabulary);
-        using var s_TV = Tensor.Allocate(DType.F32, PositionsTogether, vocabulary);
+        foreach (var reading in readings)
+        {
+            reading.Before = reading.Targets.Count == 0 ? null : reading.Before / reading.Targets.Count / reading.Predictions;
+            reading.After = Steered(reading);
+        }
+
+        return readings;
+    }
+
+    // by prediction of every text: divergence, and the unsteered model's loss of the token that was written there
+    private (float[] Kl, float[] Loss) Compare(List<Reading> readings, CancellationToken cancel)
+    {
+        var positions = readings.SelectMany(r => Enumerable.Range(0, r.Predictions).Select(i => (Reading: r, At: i))).ToList();
+        var (kl, loss) = (new float[positions.Count], new float[positions.Count]);
+        var width = Model.Config.Width;
+        using var host_TD = Tensor.Allocate(DType.F32, PositionsTogether, width);
+        using var one_T = Engine.Allocate(DType.F32, PositionsTogether);
+        using var numbers_T = Tensor.Allocate(DType.F32, PositionsTogether);
         for (var start = 0; start < positions.Count; start += PositionsTogether)
         {
-            var some = positions.Skip(start).Take(PositionsTogether).ToArray();
-            Logits(clean_TD, some, c_TV);
-            if (steered_TD is not null) Logits(steered_TD, some, s_TV);
-            Parallel.For(0, some.Length, i =>
+            var n = Math.Min(PositionsTogether, positions.Count - start);
+            var some = positions.GetRange(start, n);
+            Logits(p => p.Reading.Clean[p.At], _clean_TV);
+            Logits(p => p.Reading.Steered(p.At), _steered_TV);
+            Engine.CrossEntropy(_clean_TV.Rows(0, n), [.. some.Select(p => p.At < p.Reading.Written.Length ? p.Reading.Written[p.At] : -1)], one_T.Rows(0, n));
+            Numbers(loss);
+            Engine.Divergence(_steered_TV.Rows(0, n), _clean_TV.Rows(0, n), one_T.Rows(0, n));
+            Numbers(kl);
+
+            void Logits(RowOf row, Tensor logits_TV)
             {
-                var c = c_TV.AsSpan<float>().Slice(i * vocabulary, vocabulary);
-                var logSum = Predictions.LogSumExp(c);
-                loss[some[i].Token] = (float)(logSum - c[some[i].Next]);
-                if (steered_TD is null) return;
-                var s = s_TV.AsSpan<float>().Slice(i * vocabulary, vocabulary);
-                kl[some[i].Token] = (float)Predictions.Divergence(s, Predictions.LogSumExp(s), c, logSum);
-            });
+                for (var i = 0; i < n; i++) row(some[i]).CopyTo(host_TD.AsSpan<float>().Slice(i * width, width));
+                Engine.Copy(host_TD.Rows(0, n), _rows_TD.Rows(0, n));
+                Model.Unembed(_rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
+            }
+
+            void Numbers(float[] to)
+            {
+                Engine.Copy(one_T.Rows(0, n), numbers_T.Rows(0, n));
+                numbers_T.AsSpan<float>()[..n].CopyTo(to.AsSpan(start));
+            }
         }
 
         return (kl, loss);
-
-        void Logits(Tensor resid_TD, (int Token, int Next)[] some, Tensor host_TV)
-        {
-            var n = some.Length;
-            model.Engine.GatherRows(resid_TD, [.. some.Select(p => p.Token)], rows_TD.Rows(0, n));
-            model.Unembed(rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
-            model.Engine.Copy(logits_TV.Rows(0, n), host_TV.Rows(0, n));
-        }
     }
 
-    private double? Activation(IReadOnlyList<FeatureId> targets, TargetReader reader, int from, int count)
+    private delegate ReadOnlySpan<float> RowOf((Reading Reading, int At) position);
+
+    private KvCache Cache(List<Reading> readings)
     {
-        if (targets.Count == 0) return null;
-        double sum = 0;
-        foreach (var target in targets)
-        {
-            // below every edit both models are one
-            for (var t = from; t < from + count; t++) sum += reader.Activation(target, t) ?? _clean.Activation(target, t)!.Value;
-        }
-
-        return sum / targets.Count / count;
+        if (_cache?.Rows >= readings.Count) return _cache;
+        _cache?.Dispose();
+        return _cache = Model.NewCache(readings.Count, readings.Max(r => r.Ids.Length + r.Written.Length));
     }
 
-    private static double Mean(ReadOnlySpan<float> values)
+    private Tensor Entering(TokenBatch batch, List<Reading> readings)
+    {
+        using var host_TD = Tensor.Allocate(DType.F32, batch.Count, Model.Config.Width);
+        foreach (var reading in readings)
+        {
+            var run = batch.Rows[reading.Row];
+            reading.Text.Entering[0, run.Count].CopyTo(host_TD.AsSpan<float>()[(run.Token * Model.Config.Width)..]);
+        }
+
+        var entering_TD = Engine.Allocate(DType.F32, host_TD.Shape);
+        Engine.Copy(host_TD, entering_TD);
+        return entering_TD;
+    }
+
+    // activation of the targets in the model that wrote, mean over predictions and targets
+    private static double? Steered(Reading reading)
+    {
+        if (reading.Targets.Count == 0) return null;
+        double sum = 0;
+        for (var i = 0; i < reading.Predictions; i++)
+        {
+            for (var t = 0; t < reading.Targets.Count; t++) sum += reading.SteeredTarget(i, t);
+        }
+
+        return sum / reading.Targets.Count / reading.Predictions;
+    }
+
+    private static double Sum(ReadOnlySpan<float> values)
     {
         double sum = 0;
         foreach (var v in values) sum += v;
-        return sum / values.Length;
+        return sum;
+    }
+
+    // a text: what both models made of it. Prediction 0 is made at the prompt's last token, prediction i at the i-th token written
+    private sealed class Reading(int place, int[] ids, int[] written, TokenNotes prompt, TokenNotes text, IReadOnlyList<FeatureId> targets)
+    {
+        public int Place => place;
+
+        public int[] Ids => ids;
+
+        public int[] Written => written;
+
+        public TokenNotes Prompt => prompt;
+
+        public TokenNotes Text => text;
+
+        public IReadOnlyList<FeatureId> Targets => targets;
+
+        public int Predictions => Math.Max(1, written.Length);
+
+        public int Row { get; set; }
+
+        public double? Before { get; set; }
+
+        public double? After { get; set; }
+
+        public NumberRows Clean { get; } = new(prompt.Leaving.Width);
+
+        public ReadOnlySpan<float> Steered(int prediction) => prediction == 0 ? prompt.Leaving[ids.Length - 1] : text.Leaving[prediction - 1];
+
+        public float SteeredTarget(int prediction, int target) =>
+            prediction == 0 ? prompt.Targets[((ids.Length - 1) * targets.Count) + target][0] : text.Targets[((prediction - 1) * targets.Count) + target][0];
     }
 }

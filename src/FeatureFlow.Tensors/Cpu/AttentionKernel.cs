@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FeatureFlow.Tensors.Cpu;
 
@@ -74,6 +75,8 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
             var count = Math.Min(KeyTile, end - start);
             if (few)
             {
+                // on their way while the scores are made
+                for (var j = 0; j < count; j++) Ask(values + (long)(start + j) * KeyValueWidth);
                 Narrow.Scores(rows, m, s, keys + (long)start * KeyValueWidth, KeyValueWidth, count, positions - start, scores, KeyTile);
             }
             else
@@ -121,7 +124,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         {
             var v = Vector512.Load(x);
             for (i = 16; i + 16 <= n; i += 16) v = Vector512.Max(v, Vector512.Load(x + i));
-            for (var j = 0; j < 16; j++) largest = MathF.Max(largest, v[j]);
+            largest = MathF.Max(largest, Maps.Largest(v));
         }
 
         for (; i < n; i++) largest = MathF.Max(largest, x[i]);
@@ -129,6 +132,13 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         if (shrink != 1) Rows.ShiftScale(sums, 0, shrink, sums, Head);
         most = largest;
         total = total * shrink + Maps.ExpAndSum(x, largest, n);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Ask(float* row)
+    {
+        if (!Sse.IsSupported) return;
+        for (var i = 0; i < Head; i += 16) Sse.Prefetch1(row + i);
     }
 
     private static Operand Dense(float* x, int rows, int columns, long stride) => new((byte*)x, DType.F32, rows, columns, stride * sizeof(float), sizeof(float));

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace FeatureFlow.Tensors.Cpu;
@@ -9,34 +10,36 @@ internal sealed unsafe class Scratch : IDisposable
     private const long KeptBytes = 48L << 20;
     private const nuint Page = 4096;
 
-    private readonly ConcurrentBag<Block> _free = [];
+    // by size: what one kernel gives back must not stand in the way of another's
+    private readonly ConcurrentBag<Block>[] _free = [.. Enumerable.Range(0, 64).Select(_ => new ConcurrentBag<Block>())];
     private long _kept;
 
     /// <summary>At least this many floats, not cleared; dispose the block to hand it back.</summary>
     public Block Rent(long floats)
     {
         var bytes = Math.Max(4096, floats * sizeof(float));
-        // a few tries suffice: the sizes that one engine asks for are few
-        for (var tries = 0; tries < 8 && _free.TryTake(out var block); tries++)
-        {
-            Interlocked.Add(ref _kept, -block.Bytes);
-            if (block.Bytes >= bytes && block.Bytes <= 4 * bytes) return block;
-            block.Free();
-        }
-
-        return new Block(this, bytes);
+        var size = Size(bytes);
+        if (!_free[size].TryTake(out var block)) return new Block(this, 1L << size);
+        Interlocked.Add(ref _kept, -block.Bytes);
+        return block;
     }
 
     public void Dispose()
     {
-        while (_free.TryTake(out var block)) block.Free();
+        foreach (var of in _free)
+        {
+            while (of.TryTake(out var block)) block.Free();
+        }
     }
+
+    // exponent of the power of two that holds it
+    private static int Size(long bytes) => 64 - BitOperations.LeadingZeroCount((ulong)(bytes - 1));
 
     private void Return(Block block)
     {
         if (Interlocked.Add(ref _kept, block.Bytes) <= KeptBytes)
         {
-            _free.Add(block);
+            _free[Size(block.Bytes)].Add(block);
             return;
         }
 

@@ -131,6 +131,16 @@ internal static unsafe class Maps
         return Vector512.Sum(sums + last);
     }
 
+    /// <summary>The largest of sixteen; NaN if one is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Largest(Vector512<float> x)
+    {
+        var eight = Vector256.Max(x.GetLower(), x.GetUpper());
+        var four = Vector128.Max(eight.GetLower(), eight.GetUpper());
+        var two = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return MathF.Max(two[0], two[1]);
+    }
+
     public readonly struct Gelu : IFunction
     {
         public Vector512<float> Of(Vector512<float> x, Vector512<float> other) => VectorMath.Gelu(x);

@@ -1,0 +1,171 @@
+using FeatureFlow.Models;
+using FeatureFlow.Tensors;
+
+namespace FeatureFlow.Flow;
+
+/// <summary>
+/// Notes what the steered model does while it writes, token by token, so that measuring needs no second steered pass: how far the state was moved, the targets'
+/// activations, the state that enters the lowest edited layer (that of the unsteered model, still) and the one that leaves the last.
+/// </summary>
+internal sealed class SteeredTrace : ISiteHook, IDisposable
+{
+    private readonly InterventionSet _set;
+    private readonly InterventionHook _edits;
+    private readonly TargetReader _targets;
+    private readonly SiteHooks _hooks;
+    private readonly IReadOnlyList<SteeringPlan> _plans;
+    private readonly IReadOnlyList<SteeringTask> _tasks;
+    private readonly int[] _planOf;
+    private readonly int[] _promptOf;
+    private readonly int[] _waiting;
+    private readonly Dictionary<int, TokenNotes> _prompts = [];
+    private readonly Dictionary<int, TokenNotes> _texts = [];
+    private readonly HashSet<int> _entries;
+    private Tensor? _host;
+
+    /// <summary>Watches the texts of tasks.</summary>
+    /// <param name="pack">The pack.</param>
+    /// <param name="set">The plans' edits.</param>
+    /// <param name="edits">Makes them; it is visited here.</param>
+    /// <param name="plans">Plans, as in the set.</param>
+    /// <param name="tasks">Tasks; owners of rows are their numbers.</param>
+    /// <param name="planOf">Number of every task's plan.</param>
+    public SteeredTrace(OpenedPack pack, InterventionSet set, InterventionHook edits, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf)
+    {
+        (_set, _edits, _plans, _tasks, _planOf) = (set, edits, plans, tasks, planOf);
+        _targets = new TargetReader(pack, set.Model.Engine, plans.SelectMany(p => p.Targets));
+        _hooks = new SiteHooks(edits, _targets);
+        _entries = [.. Enumerable.Range(0, plans.Count).Select(set.FirstLayer).Where(l => l > 0 && l < set.Model.Config.Layers)];
+        _edits.Norms = [];
+
+        // what is known of a prompt is known for all texts that go on from it under one plan
+        var numbers = new Dictionary<(int, TokenKey), int>();
+        _promptOf = [.. tasks.Select((t, i) => numbers.TryGetValue((planOf[i], new TokenKey(t.Ids)), out var n) ? n : numbers[(planOf[i], new TokenKey(t.Ids))] = numbers.Count)];
+        _waiting = new int[numbers.Count];
+        foreach (var prompt in _promptOf) _waiting[prompt]++;
+    }
+
+    private int Last => _set.Model.Config.Layers - 1;
+
+    /// <inheritdoc/>
+    public bool Wants(SiteAddress at) => _hooks.Wants(at) || (at.Site == Site.Res && (at.Layer == Last || _entries.Contains(at.Layer + 1)));
+
+    /// <inheritdoc/>
+    public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
+    {
+        if (_hooks.Wants(at)) _hooks.Visit(at, x_TD, batch);
+        if (at.Site != Site.Res || (at.Layer != Last && !_entries.Contains(at.Layer + 1))) return;
+        var width = x_TD.Shape[1];
+        var state = Host(x_TD);
+        for (var r = 0; r < batch.Rows.Length; r++)
+        {
+            var (run, owner) = (batch.Rows[r], batch.Owners[r]);
+            var notes = Notes(owner, run.Position);
+            var from = run.Position - notes.Start;
+            if (_set.FirstLayer(_planOf[owner]) == at.Layer + 1) notes.Entering.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
+            if (at.Layer != Last) continue;
+            notes.Leaving.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
+            var targets = _plans[_planOf[owner]].Targets;
+            for (var i = 0; i < run.Count; i++)
+            {
+                notes.Norms.Put(from + i, _edits.Norms!.Length == 0 ? 0 : _edits.Norms[run.Token + i]);
+                for (var t = 0; t < targets.Count; t++) notes.Targets.Put(((from + i) * targets.Count) + t, _targets.Activation(targets[t], run.Token + i)!.Value);
+            }
+        }
+
+        if (at.Layer != Last) return;
+        _edits.Norms = [];
+        _targets.Forget();
+    }
+
+    /// <summary>What is known of a text's prompt and of what was written.</summary>
+    public (TokenNotes Prompt, TokenNotes Written) Of(int task) => (Notes(task, 0), Notes(task, _tasks[task].Ids.Length));
+
+    /// <summary>Forgets a text that is measured, and its prompt when no other waits for it.</summary>
+    public void Forget(int task)
+    {
+        _texts.Remove(task);
+        if (--_waiting[_promptOf[task]] == 0) _prompts.Remove(_promptOf[task]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _targets.Dispose();
+        _host?.Dispose();
+    }
+
+    private TokenNotes Notes(int owner, int position)
+    {
+        var (of, key) = position < _tasks[owner].Ids.Length ? (_prompts, _promptOf[owner]) : (_texts, owner);
+        var width = _set.Model.Config.Width;
+        return of.TryGetValue(key, out var notes) ? notes : of[key] = new TokenNotes(of == _prompts ? 0 : _tasks[owner].Ids.Length, width);
+    }
+
+    private Tensor Host(Tensor x_TD)
+    {
+        if (_host is null || _host.Count < x_TD.Count)
+        {
+            _host?.Dispose();
+            _host = Tensor.Allocate(DType.F32, x_TD.Shape);
+        }
+
+        var host_TD = new Tensor(_host.Storage, DType.F32, x_TD.Shape);
+        _set.Model.Engine.Copy(x_TD, host_TD);
+        return host_TD;
+    }
+}
+
+/// <summary>Notes on successive tokens of a row.</summary>
+/// <param name="start">Position of the first.</param>
+/// <param name="width">D.</param>
+internal sealed class TokenNotes(int start, int width)
+{
+    public int Start => start;
+
+    /// <summary>L2 norms of what was done, summed over sites, by token.</summary>
+    public NumberRows Norms { get; } = new(1);
+
+    /// <summary>Activations of the plan's targets, target by target within a token.</summary>
+    public NumberRows Targets { get; } = new(1);
+
+    /// <summary>[T,D] what enters the lowest edited layer; empty where that is the first layer, or none.</summary>
+    public NumberRows Entering { get; } = new(width);
+
+    /// <summary>[T,D] what leaves the last layer.</summary>
+    public NumberRows Leaving { get; } = new(width);
+}
+
+/// <summary>Rows of numbers, as many as come.</summary>
+internal sealed class NumberRows(int width)
+{
+    private float[] _values = [];
+
+    public int Width => width;
+
+    public ReadOnlySpan<float> this[int row, int count = 1] => _values.AsSpan(row * width, count * width);
+
+    public void Put(int row, params ReadOnlySpan<float> values)
+    {
+        var end = (row * width) + values.Length;
+        if (end > _values.Length) Array.Resize(ref _values, Math.Max(end, Math.Max(2 * _values.Length, 16 * width)));
+        values.CopyTo(_values.AsSpan(row * width));
+    }
+}
+
+/// <summary>Tokens, equal when they are the same.</summary>
+internal readonly struct TokenKey(int[] ids) : IEquatable<TokenKey>
+{
+    private readonly int[] _ids = ids;
+
+    public bool Equals(TokenKey other) => _ids.AsSpan().SequenceEqual(other._ids);
+
+    public override bool Equals(object? obj) => obj is TokenKey other && Equals(other);
+
+    public override int GetHashCode()
+    {
+        var hash = default(HashCode);
+        foreach (var id in _ids) hash.Add(id);
+        return hash.ToHashCode();
+    }
+}
