@@ -1,22 +1,30 @@
 using System.Reflection;
 using FeatureFlow.Experiments;
 using FeatureFlow.Flow;
+using FeatureFlow.Models;
 using FeatureFlow.Models.Generation;
 using FeatureFlow.Saes;
+using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Benchmarks;
 
-/// <summary>Steering the Storyworld model: a sweep of 1,000 texts side by side against one by one, and what steering costs over plain generation.</summary>
+/// <summary>
+/// Sweeps of steered texts side by side against one by one (every text a call of its own: its own prompt, decoding and measures, one row), and what steering costs over
+/// plain generation. The Storyworld model, which the processor's caches hold, and the shape of GPT-2 small as it is published, in float32.
+/// </summary>
 internal sealed class SteerBenchmark : Benchmark
 {
-    private const int Texts = 1000, OneByOne = 40, Rows = 64;
+    private const int Rows = 64;
 
     public override string Name => "steer";
 
-    public override string Measures => "a sweep of 1,000 steered texts against one by one; steering over plain generation (Storyworld)";
+    public override string Measures => "sweeps of steered texts against one by one (Storyworld, GPT-2 small); steering over plain generation";
 
-    public override IEnumerable<Row> Run(BenchmarkOptions options)
+    public override IEnumerable<Row> Run(BenchmarkOptions options) => Storyworld(options).Concat(Gpt2(options));
+
+    private static IEnumerable<Row> Storyworld(BenchmarkOptions options)
     {
+        const int texts = 1000, oneByOne = 40;
         var pack = Session.Open(Path.Combine(Root, "examples", "storyworld"));
         using var lease = FlowEngine.Shared.Model(pack.Pack.Model!);
         var model = lease.Model;
@@ -30,35 +38,100 @@ internal sealed class SteerBenchmark : Benchmark
                      from mode in new[] { SteeringMode.Single, SteeringMode.Cumulative }
                      from s in new[] { 2.0, 4, 6, 8, 12 }
                      select SteeringPlanner.Make(pack, features, new SteeringRecipe { Coefficient = s, Mode = mode, Layer = layer })).ToList();
-        var tasks = (from plan in plans from sample in Enumerable.Range(0, Texts / plans.Count) select new SteeringTask(plan, ids, "", sample)).ToList();
-        var tokens = (double)Texts * generation.MaxTokens;
-        var on = $"{Texts} texts of {generation.MaxTokens} tokens, {options.Threads} threads";
+        var tasks = (from plan in plans from sample in Enumerable.Range(0, texts / plans.Count) select new SteeringTask(plan, ids, "", sample)).ToList();
+        var tokens = (double)texts * generation.MaxTokens;
+        var on = $"Storyworld: {texts} texts of {generation.MaxTokens} tokens, {options.Threads} threads";
 
-        var sweep = Timing.Turns(
-            options.Runs,
-            Timing.Timed(() => Write(tasks, measure: true)),
-            () => Timing.Once(() => OneAtATime(tasks)) * Texts / OneByOne);
-        yield return new Row($"sweep, measured: {on}", Texts / sweep[0].Median, "texts/s", $"one by one {Texts / sweep[1].Median:0.0} texts/s", sweep[0].FasterThan(sweep[1]), 8, sweep[0].Spread);
+        foreach (var row in Sweep(options, on, pack, model, tasks, generation, oneByOne)) yield return row;
 
         // plain generation of the same prompts: one computation of the prompt for each plan there too
         var prompts = tasks.Select(t => new GenerationPrompt(t.Ids, t.Sample, t.Plan)).ToList();
         var rescale = SteeringPlanner.Make(pack, SteeringFeatures.Of([graph], sites: [Site.Res, Site.Mlp, Site.Att]), new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = 0 });
         var rescaling = tasks.Select(t => t with { Plan = rescale }).ToList();
+        var unmeasured = new SteeringOptions { Generation = generation, Measure = false };
         var times = Timing.Turns(
             options.Runs,
             Timing.Timed(() => Drain(new FeatureFlow.Models.Generation.Generator(model).Run(prompts, generation))),
-            Timing.Timed(() => Write(tasks, measure: false)),
-            Timing.Timed(() => Write(rescaling, measure: false)));
+            Timing.Timed(() => Drain(Steerer.Run(pack, model, tasks, unmeasured))),
+            Timing.Timed(() => Drain(Steerer.Run(pack, model, rescaling, unmeasured))));
         yield return new Row($"plain generation: {on}", tokens / times[0].Median, "tokens/s", Spread: times[0].Spread);
         yield return new Row($"adding, {plans.Count} plans, up to {plans.Max(p => p.Edits.Count)} features", tokens / times[1].Median, "tokens/s", "plain generation", times[1].FasterThan(times[0]), 1 / 1.1, times[1].Spread);
         yield return new Row($"rescaling {rescale.Edits.Count} features at {rescale.Edits.Select(e => (e.Feature.Layer, e.Feature.Site)).Distinct().Count()} sites", tokens / times[2].Median, "tokens/s", "plain generation", times[2].FasterThan(times[0]), 1 / 1.1, times[2].Spread);
+    }
 
-        void Write(IReadOnlyList<SteeringTask> all, bool measure) => Drain(Steerer.Run(pack, model, all, new SteeringOptions { Generation = generation, Measure = measure }));
-
-        void OneAtATime(IReadOnlyList<SteeringTask> all)
+    // made-up weights know no likely tokens: the draw is greedy
+    private static IEnumerable<Row> Gpt2(BenchmarkOptions options)
+    {
+        const int features = 2048, texts = 2 * Rows, oneByOne = 4;
+        int[] layers = [3, 6, 9, 11];
+        var folder = Directory.CreateDirectory(Path.Combine(options.Folder, $"featureflow-bench-{Environment.ProcessId}")).FullName;
+        try
         {
-            for (var i = 0; i < OneByOne; i++) Drain(Steerer.Run(pack, model, [all[i * (Texts / OneByOne)]], new SteeringOptions { Generation = generation }));
+            MadeCheckpoint.Gpt2(Path.Combine(folder, "model"), DType.F32);
+            foreach (var layer in layers)
+            {
+                Directory.CreateDirectory(Path.Combine(folder, $"layer_{layer}"));
+                MadeNpz.Write(Path.Combine(folder, $"layer_{layer}", "params.npz"), 768, features);
+            }
+
+            File.WriteAllText(Path.Combine(folder, "pack.yaml"), "version: 1\nname: made-up\nmodel: model\nsaes:\n  - site: res\n    path: layer_{layer}/params.npz\n");
+            var pack = Session.Open(folder);
+            using var lease = FlowEngine.Shared.Model(pack.Pack.Model!);
+            var generation = new GenerationOptions { Temperature = 0, MaxTokens = 24, StopAtEos = false, RowsTogether = Rows };
+            var plans = (from layer in layers from s in new[] { 4.0, 8 } select Plan(layer, s)).ToList();
+            int[] ids = [50256, 818, 262, 3726];
+            var tasks = (from plan in plans from sample in Enumerable.Range(0, texts / plans.Count) select new SteeringTask(plan, ids, "", sample)).ToList();
+            var on = $"GPT-2 small, float32: {texts} texts of {generation.MaxTokens} tokens, {options.Threads} threads";
+            foreach (var row in Sweep(options with { Runs = Math.Min(options.Runs, 3) }, on, pack, lease.Model, tasks, generation, oneByOne)) yield return row;
         }
+        finally
+        {
+            FlowEngine.Shared.Clear();
+            Directory.Delete(folder, recursive: true);
+        }
+
+        static SteeringPlan Plan(int layer, double s)
+        {
+            var feature = new FeatureId(layer, Site.Res, 7);
+            return new SteeringPlan { Name = $"{layer} {s}", Edits = [new FeatureEdit(feature, EditMethod.Add, s)], Targets = [feature] };
+        }
+    }
+
+    // measured and unmeasured, each against one by one; and the most that any way of computing it could reach
+    private static IEnumerable<Row> Sweep(BenchmarkOptions options, string on, OpenedPack pack, LanguageModel model, List<SteeringTask> tasks, GenerationOptions generation, int oneByOne)
+    {
+        double texts = tasks.Count;
+        var times = Timing.Turns(
+            options.Runs,
+            Timing.Timed(() => Together(measure: true)),
+            () => Timing.Once(() => OneByOne(measure: true)) * texts / oneByOne,
+            Timing.Timed(() => Together(measure: false)),
+            () => Timing.Once(() => OneByOne(measure: false)) * texts / oneByOne,
+            () => FmaPeak.Seconds(options.Threads));
+        yield return new Row($"sweep, measured: {on}", texts / times[0].Median, "texts/s", $"one by one {texts / times[1].Median:0.0} texts/s", times[0].FasterThan(times[1]), 8, times[0].Spread);
+        yield return new Row("sweep, texts alone", texts / times[2].Median, "texts/s", $"one by one {texts / times[3].Median:0.0} texts/s", times[2].FasterThan(times[3]), 8, times[2].Spread);
+
+        var peak = options.Threads * FmaPeak.Operations / times[4].Median;
+        var (writing, measuring) = Operations(model.Config, tasks, generation.MaxTokens);
+        yield return new Row("  what the FMA peak would allow, measured", texts / ((writing + measuring) / peak), "texts/s", "one by one", times[1].Median / ((writing + measuring) / peak));
+        yield return new Row("  what the FMA peak would allow, texts alone", texts / (writing / peak), "texts/s", "one by one", times[3].Median / (writing / peak));
+
+        void Together(bool measure) => Drain(Steerer.Run(pack, model, tasks, new SteeringOptions { Generation = generation, Measure = measure }));
+
+        void OneByOne(bool measure)
+        {
+            for (var i = 0; i < oneByOne; i++) Drain(Steerer.Run(pack, model, [tasks[i * (tasks.Count / oneByOne)]], new SteeringOptions { Generation = generation, Measure = measure }));
+        }
+    }
+
+    // operations of the products alone: every token through all layers and the unembedding; to measure, through the layers from the first edit on, and two unembeddings
+    private static (double Writing, double Measuring) Operations(ModelConfig c, List<SteeringTask> tasks, int tokens)
+    {
+        double heads = c.Heads * c.HeadWidth, gates = c.Family == "gpt2" ? 2 : 3;
+        var layer = (2 * c.Width * (heads + (c.KeyValueHeads * c.HeadWidth))) + (gates * c.Width * c.MlpWidth);
+        var logits = (double)c.Width * c.Vocabulary;
+        var edited = tasks.Sum(t => c.Layers - t.Plan.Edits.Min(e => e.Feature.Layer));
+        return (2.0 * tasks.Count * tokens * ((layer * c.Layers) + logits), (2.0 * edited * (tokens - 1) * layer) + (2.0 * tasks.Count * tokens * 2 * logits));
     }
 
     private static string Root { get; } = typeof(SteerBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!;

@@ -5,11 +5,15 @@ using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Benchmarks;
 
-/// <summary>Checkpoints of real shape with made-up bfloat16 weights, written without holding them.</summary>
+/// <summary>Checkpoints of real shape with made-up weights, bfloat16 unless said, written without holding them.</summary>
 internal static class MadeCheckpoint
 {
     /// <summary>GPT-2 small: 12 layers, d 768, 124 million weights.</summary>
-    public static string Gpt2(string folder) => Write(folder, new { model_type = "gpt2", n_layer = 12, n_embd = 768, n_head = 12, n_positions = 1024, vocab_size = 50257 }, Gpt2Weights());
+    public static string Gpt2(string folder) => Gpt2(folder, DType.BF16);
+
+    /// <summary>The same in another type: the published one is float32.</summary>
+    public static string Gpt2(string folder, DType type) =>
+        Write(folder, new { model_type = "gpt2", n_layer = 12, n_embd = 768, n_head = 12, n_positions = 1024, vocab_size = 50257 }, Gpt2Weights(), type);
 
     /// <summary>Gemma 2 2B: 26 layers, d 2304, 2.6 thousand million weights, 5.2 GB.</summary>
     public static string Gemma2(string folder) => Write(
@@ -49,22 +53,26 @@ internal static class MadeCheckpoint
         yield return ("model.norm.weight", [2304]);
     }
 
-    private static string Write(string folder, object config, IEnumerable<(string Name, int[] Shape)> weights)
+    private static string Write(string folder, object config, IEnumerable<(string Name, int[] Shape)> weights, DType type = DType.BF16)
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "config.json"), JsonSerializer.Serialize(config));
-        SafetensorsFile.Write(Path.Combine(folder, "model.safetensors"), null, weights.Select((w, i) => new TensorSource(w.Name, DType.BF16, w.Shape, s => Fill(s, w.Shape, i + 1))));
+        SafetensorsFile.Write(Path.Combine(folder, "model.safetensors"), null, weights.Select((w, i) => new TensorSource(w.Name, type, w.Shape, s => Fill(s, w.Shape, type, i + 1))));
         return folder;
     }
 
     // uniform in ±0.03: only the time counts, but the numbers must stay finite
-    private static void Fill(Stream stream, int[] shape, int seed)
+    private static void Fill(Stream stream, int[] shape, DType type, int seed)
     {
         var left = shape.Aggregate(1L, (n, extent) => n * extent);
         var block = new ushort[1 << 16];
         var numbers = new float[1 << 16];
         Made.Fill(seed, numbers);
-        for (var i = 0; i < block.Length; i++) block[i] = (ushort)(BitConverter.SingleToUInt32Bits(numbers[i] * 0.06f) >> 16);
-        for (; left > 0; left -= block.Length) stream.Write(MemoryMarshal.AsBytes(block.AsSpan(0, (int)Math.Min(block.Length, left))));
+        for (var i = 0; i < block.Length; i++) block[i] = (ushort)(BitConverter.SingleToUInt32Bits(numbers[i] *= 0.06f) >> 16);
+        for (; left > 0; left -= block.Length)
+        {
+            var count = (int)Math.Min(block.Length, left);
+            stream.Write(type == DType.F32 ? MemoryMarshal.AsBytes(numbers.AsSpan(0, count)) : MemoryMarshal.AsBytes(block.AsSpan(0, count)));
+        }
     }
 }
