@@ -71,8 +71,8 @@ public sealed class EngineTests : IDisposable
 
         Assert.Equal(0, Tool("engine", "add", _folder.File("engine.nupkg"), _folder.File("torchsharp.nupkg")).Code);
         Assert.Equal(3, Directory.GetFiles(Path.Combine(Engines, "torch")).Length);
-        using (var zip = ZipFile.Open(_folder.File("part.nupkg"), ZipArchiveMode.Create)) zip.CreateEntry($"runtimes/{EngineFolder.RuntimeName}/native/torch_cuda.dll.fragment1");
-        Refused("FF1025", "a piece of a library", _folder.File("part.nupkg"));
+        using (var zip = ZipFile.Open(_folder.File("part.nupkg"), ZipArchiveMode.Create)) zip.CreateEntry($"fragments/{EngineFolder.RuntimeName}/native/torch_cuda.dll.fragment1");
+        Refused("FF1025", "of torch_cuda.dll only fragments are there", _folder.File("part.nupkg"));
         File.WriteAllText(_folder.File("no.nupkg"), "no zip");
         Refused("FF1025", "No engine can be made of", _folder.File("no.nupkg"));
         Assert.Equal(3, Directory.GetFiles(Path.Combine(Engines, "torch")).Length);

@@ -9,6 +9,8 @@ public sealed class EngineFolder
     internal const string EngineAssembly = "FeatureFlow.Tensors.TorchSharp";
     private const string Managed = "TorchSharp.dll";
 
+    private readonly NativePlatform _platform;
+
     /// <summary>TorchSharp versions whose calls this engine makes.</summary>
     public const string TorchSharpVersions = "0.106";
 
@@ -16,7 +18,13 @@ public sealed class EngineFolder
     /// <param name="path">The folder.</param>
     /// <param name="origin">Where it was found: explicit, user or built-in.</param>
     public EngineFolder(string path, string origin)
+        : this(path, origin, NativePlatform.Current)
     {
+    }
+
+    internal EngineFolder(string path, string origin, NativePlatform platform)
+    {
+        _platform = platform;
         Path = System.IO.Path.GetFullPath(path);
         Origin = origin;
         Problem = Look();
@@ -39,18 +47,21 @@ public sealed class EngineFolder
 
     /// <summary>Folders in which native libraries are searched, first to last.</summary>
     public IReadOnlyList<string> NativeFolders =>
-        [.. new[] { Path, System.IO.Path.Combine(Path, "runtimes", RuntimeName, "native"), System.IO.Path.Combine(Path, "native") }.Where(Directory.Exists)];
+        [.. new[] { Path, System.IO.Path.Combine(Path, "runtimes", _platform.Runtime, "native"), System.IO.Path.Combine(Path, "native") }.Where(Directory.Exists)];
 
     /// <summary>win-x64, linux-x64 ...</summary>
-    public static string RuntimeName => $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+    public static string RuntimeName => NativePlatform.Current.Runtime;
+
+    /// <summary>Paths of the native libraries that are loaded first, in their order; LibTorchSharp is the last.</summary>
+    internal IReadOnlyList<string> LoadOrder => [.. _platform.LoadOrder(NativeFolders.SelectMany(Directory.EnumerateFiles).DistinctBy(System.IO.Path.GetFileName))];
 
     /// <summary>File name of a native library on this system.</summary>
-    public static string NativeName(string library) =>
-        OperatingSystem.IsWindows() ? library + ".dll" : OperatingSystem.IsMacOS() ? $"lib{library}.dylib" : $"lib{library}.so";
+    public static string NativeName(string library) => NativePlatform.Current.FileName(library);
 
     internal void Refuse(string problem) => Problem = problem;
 
-    internal string? Native(string library) => NativeFolders.Select(f => System.IO.Path.Combine(f, NativeName(library))).FirstOrDefault(File.Exists);
+    /// <summary>Path of a native library, by its name or as it is asked for (torch_cpu, torch_cpu.dll); null where it is not here.</summary>
+    internal string? Native(string name) => _platform.Library(name) is { } library ? NativeFolders.Select(f => System.IO.Path.Combine(f, _platform.FileName(library))).FirstOrDefault(File.Exists) : null;
 
     private string? Look()
     {
@@ -77,9 +88,13 @@ public sealed class EngineFolder
         }
 
         if (TorchSharp is { Major: 0 } version && $"{version.Major}.{version.Minor}" != TorchSharpVersions)
-            return $"it holds TorchSharp {version.ToString(3)}; take {TorchSharpVersions}.x{(version.Minor == 107 && OperatingSystem.IsWindows() ? " (0.107.0 does not load on Windows)" : "")}";
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 && !OperatingSystem.IsMacOS()) return $"TorchSharp has no native libraries for {RuntimeName}";
-        return Native("LibTorchSharp") is null ? $"no {NativeName("LibTorchSharp")} in it{OtherPlatform()}" : null;
+            return $"it holds TorchSharp {version.ToString(3)}; take {TorchSharpVersions}.x{(version.Minor == 107 && _platform.System == "win" ? " (0.107.0 does not load on Windows)" : "")}";
+        if (_platform.Architecture != Architecture.X64 && _platform.System != "osx") return $"TorchSharp has no native libraries for {_platform.Runtime}";
+        if (Native("LibTorchSharp") is null) return $"no {_platform.FileName("LibTorchSharp")} in it{OtherPlatform()}";
+
+        // elsewhere libtorch may be the system's
+        if (_platform.System == "win" && (Native("torch_cpu") ?? Native("c10")) is null) return $"no torch_cpu.dll in it: TorchSharp's own package holds no libtorch; add the libtorch packages too, or publish the engine with -p:Torch=cpu or cuda-windows";
+        return null;
     }
 
     // what a mixed-up download looks like
@@ -89,6 +104,6 @@ public sealed class EngineFolder
             .Where(o => Directory.EnumerateFiles(Path, o.Item1, SearchOption.AllDirectories).Any())
             .Select(o => o.Item2)
             .ToList();
-        return others.Count > 0 ? $": its native libraries are for {string.Join(" and ", others)}, this is {RuntimeName}" : $": the native libraries for {RuntimeName} are missing";
+        return others.Count > 0 ? $": its native libraries are for {string.Join(" and ", others)}, this is {_platform.Runtime}" : $": the native libraries for {_platform.Runtime} are missing";
     }
 }
