@@ -44,7 +44,7 @@ internal static class Stories
         return engine.Open(Pack(yaml), FeatureDescriptions.None);
     }
 
-    public static FlowEngine Engine(int threads = 2) => new(new CpuEngine(threads));
+    public static FlowEngine Engine(int threads = 2) => new(TestEngine.Of(threads));
 
     /// <summary>A private copy of the SAEs, to be changed.</summary>
     public static string CopySaes(TempFolder folder)

@@ -50,7 +50,7 @@ public sealed class EvidenceTests
     [InlineData("neox-sequential")]
     public void Tokens_promoted_are_those_of_the_row_alone(string name)
     {
-        using var model = LanguageModel.Open(Repository.Fixture("models", name), CpuEngine.Shared);
+        using var model = LanguageModel.Open(Repository.Fixture("models", name), TestEngine.Shared);
         using var folder = new TempFolder();
         var d = model.Config.Width;
         var prng = new Prng(8);

@@ -29,7 +29,7 @@ public sealed class FixtureTests(ITestOutputHelper output)
     public void The_self_check_finds_nothing(string folder)
     {
         using var sae = Sae.Open(Path.Combine(s_root, folder));
-        var report = sae.Check(CpuEngine.Shared);
+        var report = sae.Check(TestEngine.Shared);
         Assert.Empty(report.Problems);
         Assert.True(report.IsSound);
         Assert.Equal(0, report.ZeroNorms);

@@ -13,8 +13,8 @@ internal static class Parity
     {
         using var z = Tensor.Allocate(DType.F32, h_TD.Shape[0], sae.Info.FeatureCount);
         using var recon = Tensor.Allocate(DType.F32, h_TD.Shape[0], sae.Info.OutputWidth);
-        sae.Encode(CpuEngine.Shared, h_TD, z);
-        sae.Decode(CpuEngine.Shared, z, h_TD, recon);
+        sae.Encode(TestEngine.Shared, h_TD, z);
+        sae.Decode(TestEngine.Shared, z, h_TD, recon);
         return (z.AsSpan<float>().ToArray(), recon.AsSpan<float>().ToArray());
     }
 

@@ -17,7 +17,7 @@ public sealed class SaeEvaluationTests : IDisposable
         var path = _folder.File("res", "layer_0", "width_2", "average_l0_4", "params.npz");
         NpzFile.Write(path, [("W_enc", Tensor.From([1f, 0f, 0f, 0f], 2, 2)), ("W_dec", Tensor.From([1f, 0f, 0f, 1f], 2, 2)), ("b_enc", Tensor.From([0f, 0f], 2)), ("b_dec", Tensor.From([0f, 1f], 2)), ("threshold", Tensor.From([1f, 1f], 2))]);
         using var sae = Sae.Open(path);
-        var evaluation = new SaeEvaluation(CpuEngine.Shared, [sae]);
+        var evaluation = new SaeEvaluation(TestEngine.Shared, [sae]);
         Add([4f, 0f, 0.5f, 2f]);
         Add([2f, 4f, 3f, 2f]);
         var measures = evaluation.Results()[0];

@@ -28,8 +28,8 @@ public sealed class SaePropertyTests
         {
             using var few = many.Rows(r, 5);
             var (fewZ, fewRecon) = Parity.Run(sae, few);
-            Assert.Equal(fewZ, z.Skip(r * (fewZ.Length / 5)).Take(fewZ.Length));
-            Assert.Equal(fewRecon, recon.Skip(r * (fewRecon.Length / 5)).Take(fewRecon.Length));
+            TestEngine.AssertSame(fewZ, [.. z.Skip(r * (fewZ.Length / 5)).Take(fewZ.Length)]);
+            TestEngine.AssertSame(fewRecon, [.. recon.Skip(r * (fewRecon.Length / 5)).Take(fewRecon.Length)]);
         }
     }
 
@@ -98,7 +98,7 @@ public sealed class SaePropertyTests
         Assert.InRange(Parity.Difference(wantZ, z), 0, Parity.Tolerance);
         Assert.InRange(Parity.Difference(wantRecon, reconstruction), 0, Parity.Tolerance);
         Assert.InRange(z.Skip(f).Count(v => v > 0) / (rows - 1.0), sae.Info.DeclaredL0!.Value / 3, sae.Info.DeclaredL0.Value * 3);
-        Assert.True(sae.Check(CpuEngine.Shared).IsSound);
+        Assert.True(sae.Check(TestEngine.Shared).IsSound);
     }
 
     [Fact]
@@ -109,20 +109,20 @@ public sealed class SaePropertyTests
         var h = expected.Get("h");
         var (z, recon) = Parity.Run(sae, h);
         using var turned = Tensor.Allocate(DType.F32, h.Shape[1], h.Shape[0]);
-        CpuEngine.Shared.Copy(h, turned.Transpose());
+        TestEngine.Shared.Copy(h, turned.Transpose());
         var (turnedZ, turnedRecon) = Parity.Run(sae, turned.Transpose());
         Assert.Equal(z, turnedZ);
         Assert.Equal(recon, turnedRecon);
         using var half = Tensor.Allocate(DType.BF16, h.Shape);
-        CpuEngine.Shared.Copy(h, half);
+        TestEngine.Shared.Copy(h, half);
         using var widened = Tensor.Allocate(DType.F32, h.Shape);
-        CpuEngine.Shared.Copy(half, widened);
+        TestEngine.Shared.Copy(half, widened);
         Assert.Equal(Parity.Run(sae, widened).Z, Parity.Run(sae, half).Z);
         using var scaled = Sae.Open(Path.Combine(s_root, "llamascope-bf16")); // scales its activations when decoding
         using var active = Tensor.Allocate(DType.BF16, 32, 128);
         active.AsSpan<ushort>().Fill(0x3F80);
         using var back = Tensor.Allocate(DType.F32, 32, 64);
-        scaled.Decode(CpuEngine.Shared, active, half, back);
+        scaled.Decode(TestEngine.Shared, active, half, back);
         Assert.All(back.AsSpan<float>().ToArray(), v => Assert.True(float.IsFinite(v)));
     }
 
@@ -134,7 +134,7 @@ public sealed class SaePropertyTests
         using var z = Tensor.Allocate(DType.F32, 3, 128);
         using var narrow = Tensor.Allocate(DType.F32, 3, 63);
         using var flat = Tensor.Allocate(DType.F32, 64);
-        var engine = CpuEngine.Shared;
+        var engine = TestEngine.Shared;
         foreach (var act in new Action[] { () => sae.Encode(engine, narrow, z), () => sae.Encode(engine, h, narrow), () => sae.Encode(engine, flat, z), () => sae.Decode(engine, h, h, h), () => sae.Decode(engine, z, narrow, h), () => sae.Decode(engine, z, h, z) })
         {
             Assert.Equal(("FF3020", FailureKind.Usage), Assert.Throws<FeatureFlowException>(act) is var e ? (e.Code, e.Kind) : default);
@@ -154,15 +154,15 @@ public sealed class SaePropertyTests
         foreach (var folder in new[] { "llamascope-bf16", "llamascope-exact-f32", "saelens-topk-rescaled", "saelens-topk" })
         {
             using var sae = Sae.Open(Path.Combine(s_root, folder));
-            var norms = sae.DecoderNorms(CpuEngine.Shared);
+            var norms = sae.DecoderNorms(TestEngine.Shared);
             using var one = Tensor.Allocate(DType.F32, 1, 128);
             using var zero = Tensor.Allocate(DType.F32, 1, 128);
             using var h = Tensor.Allocate(DType.F32, 1, 64);
             using var with = Tensor.Allocate(DType.F32, 1, 64);
             using var without = Tensor.Allocate(DType.F32, 1, 64);
             one.AsSpan<float>()[17] = 1;
-            sae.Decode(CpuEngine.Shared, one, h, with);
-            sae.Decode(CpuEngine.Shared, zero, h, without);
+            sae.Decode(TestEngine.Shared, one, h, with);
+            sae.Decode(TestEngine.Shared, zero, h, without);
             var direction = with.AsSpan<float>().ToArray().Zip(without.AsSpan<float>().ToArray(), (a, b) => (double)a - b);
             Assert.Equal(Math.Sqrt(direction.Sum(v => v * v)), norms[17], 1e-5);
         }

@@ -20,6 +20,7 @@ internal static class FakeEngine
         var start = new ProcessStartInfo("dotnet", [typeof(ToolApp).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["FEATUREFLOW_ENGINES"] = engines;
         start.Environment.Remove("FEATUREFLOW_ENGINE");
+        start.Environment.Remove("FEATUREFLOW_COMPUTE");
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();

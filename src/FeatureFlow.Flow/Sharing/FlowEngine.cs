@@ -12,7 +12,7 @@ public sealed class FlowEngine : IDisposable
     private const int PacksKept = 8;
     private static readonly Lock Sharing = new();
     private static readonly Dictionary<EngineRequest, ITensorEngine> Opened = [];
-    private static EngineRequest s_request = new();
+    private static EngineRequest? s_request;
     private static FlowEngine? s_shared;
     private static Action<string>? s_warn;
 
@@ -33,7 +33,7 @@ public sealed class FlowEngine : IDisposable
         _models = new ModelCache(tensors);
     }
 
-    /// <summary>The shared engine, made on first use with the tensor engine that was asked for (<see cref="Use"/>), else with the best there is.</summary>
+    /// <summary>The shared engine, made on first use with the tensor engine that was asked for (<see cref="Use"/>, <see cref="EngineRequest.Default"/>).</summary>
     /// <exception cref="FeatureFlowException">FF1021-FF1023: the tensor engine that was asked for cannot be had.</exception>
     public static FlowEngine Shared
     {
@@ -42,6 +42,7 @@ public sealed class FlowEngine : IDisposable
             lock (Sharing)
             {
                 if (s_shared is { } made) return made;
+                s_request ??= EngineRequest.Default;
                 if (!Opened.TryGetValue(s_request, out var tensors)) Opened[s_request] = tensors = s_request.Open(s_warn);
                 return s_shared = new FlowEngine(tensors);
             }
@@ -60,7 +61,7 @@ public sealed class FlowEngine : IDisposable
         lock (Sharing)
         {
             s_warn = warn;
-            if (request == s_request) return;
+            if (request == (s_request ??= EngineRequest.Default)) return;
             (s_request, old, s_shared) = (request, s_shared, null);
         }
 

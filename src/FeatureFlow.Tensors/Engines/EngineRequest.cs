@@ -6,6 +6,10 @@ namespace FeatureFlow.Tensors;
 /// <param name="Folder">The only folder in which the torch engine is searched; null for <c>FEATUREFLOW_ENGINE</c>, the user's engines, and beside the program.</param>
 public sealed record EngineRequest(EngineChoice Choice = EngineChoice.Auto, EngineOptions? Options = null, string? Folder = null)
 {
+    /// <summary>What is asked for where nobody says: the words of <c>FEATUREFLOW_COMPUTE</c>, else auto.</summary>
+    /// <exception cref="FeatureFlowException">FF1024: another word.</exception>
+    public static EngineRequest Default => Environment.GetEnvironmentVariable("FEATUREFLOW_COMPUTE") is { Length: > 0 } text ? Parse(text) : new EngineRequest();
+
     /// <summary>Reads <c>auto</c>, <c>cpu</c> or <c>torch</c>, and behind <c>auto</c> and <c>torch</c> settings after commas: a device (<c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>) and the type of products (<c>f32</c>, <c>tf32</c>, <c>bf16</c>, <c>f16</c>).</summary>
     /// <exception cref="FeatureFlowException">FF1024: another word.</exception>
     public static EngineRequest Parse(string text)

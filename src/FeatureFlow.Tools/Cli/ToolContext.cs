@@ -14,7 +14,7 @@ internal sealed class ToolContext : IDisposable
 
     private readonly CancellationTokenSource _cancel = new();
     private readonly PosixSignalRegistration[] _signals;
-    private readonly string _engine;
+    private readonly string? _engine;
     private readonly ToolStreams _streams;
 
     public ToolContext(ParseResult options, ToolStreams streams, IReadOnlyList<string> args)
@@ -23,7 +23,7 @@ internal sealed class ToolContext : IDisposable
         Arguments = args;
         Json = options.GetValue(GlobalOptions.Json);
         Quiet = options.GetValue(GlobalOptions.Quiet);
-        _engine = options.GetValue(GlobalOptions.Engine) ?? "auto";
+        _engine = options.GetResult(GlobalOptions.Engine) is { Implicit: false } ? options.GetValue(GlobalOptions.Engine) : null;
         _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, s => Stop(s, Interrupted)), PosixSignalRegistration.Create(PosixSignal.SIGTERM, s => Stop(s, Terminated))];
     }
 
@@ -84,7 +84,7 @@ internal sealed class ToolContext : IDisposable
     /// <summary>Takes the engine that was asked for: torch must be here at once; auto is looked for when something is computed, and warns when it has to do with less.</summary>
     public void ChooseEngine()
     {
-        var request = EngineRequest.Parse(_engine);
+        var request = _engine is null ? EngineRequest.Default : EngineRequest.Parse(_engine);
         FlowEngine.Use(request, Note);
         if (request.Choice == EngineChoice.Torch) _ = FlowEngine.Shared;
     }

@@ -1,4 +1,5 @@
 using FeatureFlow.Tensors;
+using FeatureFlow.Testing;
 using Xunit.Abstractions;
 using static FeatureFlow.Models.Tests.Transformers.ModelFixtures;
 
@@ -60,10 +61,10 @@ public class ParityTests(ITestOutputHelper output)
             using var pass = model.Forward(new TokenBatch(texts), new ForwardOptions { Logits = LogitsWanted.Last });
             for (var r = 0; r < rows.Length; r++)
             {
-                var row = pass.Logits!.Rows(r, 1).AsSpan<float>();
+                var row = TestEngine.Read(pass.Logits!.Rows(r, 1));
                 found[r].Add(Largest(row));
                 texts[r] = [.. texts[r], found[r][^1]];
-                if (r == 0) logits.Add(row.ToArray());
+                if (r == 0) logits.Add(row);
             }
         }
 
@@ -77,9 +78,9 @@ public class ParityTests(ITestOutputHelper output)
             for (var s = 0; s < steps; s++)
             {
                 using var pass = model.Forward(batch, new ForwardOptions { Cache = cache, Logits = LogitsWanted.Last });
-                var next = Enumerable.Range(0, some.Length).Select(r => Largest(pass.Logits!.Rows(r, 1).AsSpan<float>())).ToArray();
+                var next = Enumerable.Range(0, some.Length).Select(r => Largest(TestEngine.Read(pass.Logits!.Rows(r, 1)))).ToArray();
                 Assert.Equal(some.Select((_, r) => greedy[r][s]), next);
-                Assert.Equal(logits[s], pass.Logits!.Rows(0, 1).AsSpan<float>().ToArray());
+                TestEngine.AssertSame(logits[s], TestEngine.Read(pass.Logits!.Rows(0, 1)));
                 batch = TokenBatch.Continue(cache, [.. next.Select(n => new[] { n })]);
             }
         }
@@ -98,7 +99,7 @@ public class ParityTests(ITestOutputHelper output)
         foreach (var row in rows)
         {
             using var alone = model.Forward(new TokenBatch([row]));
-            Assert.Equal(alone.Logits!.AsSpan<float>().ToArray(), together.Logits!.Rows(at, row.Length).AsSpan<float>().ToArray());
+            TestEngine.AssertSame(TestEngine.Read(alone.Logits!), TestEngine.Read(together.Logits!.Rows(at, row.Length)));
             at += row.Length;
         }
 
@@ -106,7 +107,7 @@ public class ParityTests(ITestOutputHelper output)
         int[][] padded = [[0, 0, .. ids[1][..5]], [.. ids[0][..6], 0]], mask = [[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]];
         using var fromPadded = model.Forward(TokenBatch.FromPadded(padded, mask));
         using var plain = model.Forward(new TokenBatch([ids[1][..5], ids[0][..6]]));
-        Assert.Equal(plain.Logits!.AsSpan<float>().ToArray(), fromPadded.Logits!.AsSpan<float>().ToArray());
+        TestEngine.AssertSame(TestEngine.Read(plain.Logits!), TestEngine.Read(fromPadded.Logits!));
     }
 
     [Theory]
@@ -122,7 +123,7 @@ public class ParityTests(ITestOutputHelper output)
             using var begun = model.Forward(batch, new ForwardOptions { LastLayer = first - 1 });
             Assert.Null(begun.Logits);
             using var ended = model.Forward(batch, new ForwardOptions { FirstLayer = first, Resid_TD = begun.Resid_TD });
-            Assert.Equal(whole.Logits!.AsSpan<float>().ToArray(), ended.Logits!.AsSpan<float>().ToArray());
+            TestEngine.AssertSame(TestEngine.Read(whole.Logits!), TestEngine.Read(ended.Logits!));
         }
     }
 
@@ -140,23 +141,23 @@ public class ParityTests(ITestOutputHelper output)
         var zero = new Writer(a => a.Layer == last && a.Site is Site.Att or Site.Mlp && a.Layer == last, (_, x) => Fill(x, 0));
         using (var pass = model.Forward(batch, new ForwardOptions { Hook = new SiteHooks(capture, zero) }))
         {
-            Assert.Equal(capture.Captured.Values.Single().AsSpan<float>().ToArray(), pass.Resid_TD.AsSpan<float>().ToArray());
+            TestEngine.AssertSame(TestEngine.Read(capture.Captured.Values.Single()), TestEngine.Read(pass.Resid_TD));
             Assert.Equal([new SiteAddress(last, Site.Att), new SiteAddress(last, Site.Mlp)], zero.Seen);
         }
 
         // a residual stream written whole is what comes out
         using (var pass = model.Forward(batch, new ForwardOptions { Hook = new Writer(a => a == new SiteAddress(last, Site.Res), (_, x) => Fill(x, 3)) }))
-            Assert.All(pass.Resid_TD.AsSpan<float>().ToArray(), v => Assert.Equal(3, v));
+            Assert.All(TestEngine.Read(pass.Resid_TD), v => Assert.Equal(3, v));
 
         // heads set to zero leave the bias of the output projection, the same for every token
         var att = new SiteCapture(model.Engine, [new SiteAddress(0, Site.Att)]);
         using (model.Forward(batch, new ForwardOptions { Hook = new SiteHooks(new Writer(a => a == new SiteAddress(0, Site.AttZ), (_, x) => Fill(x, 0)), att) }))
         {
             var values = att.Captured.Values.Single();
-            Assert.Equal(values.Rows(0, 1).AsSpan<float>().ToArray(), values.Rows(values.Shape[0] - 1, 1).AsSpan<float>().ToArray());
+            TestEngine.AssertSame(TestEngine.Read(values.Rows(0, 1)), TestEngine.Read(values.Rows(values.Shape[0] - 1, 1)));
         }
 
-        static void Fill(Tensor x, float value) => x.AsSpan<float>().Fill(value);
+        static void Fill(Tensor x, float value) => TestEngine.Fill(x, value);
     }
 
     private sealed class Writer(Func<SiteAddress, bool> wants, Action<SiteAddress, Tensor> write) : ISiteHook
