@@ -9,7 +9,7 @@ namespace FeatureFlow.Benchmarks;
 /// </summary>
 internal sealed class ModelBenchmark : Benchmark
 {
-    private const int Prompt = 512, Cached = 128;
+    internal const int Prompt = 512, Cached = 128;
 
     public override string Name => "models";
 
@@ -17,9 +17,9 @@ internal sealed class ModelBenchmark : Benchmark
 
     public override IEnumerable<Row> Run(BenchmarkOptions options)
     {
-        foreach (var row in Model(options, "GPT-2 small", MadeCheckpoint.Gpt2, Python.TorchOfGpt2)) yield return row;
+        foreach (var row in Model(options, "GPT-2 small", MadeCheckpoint.Gpt2, (t, b, n, c, m) => Python.TorchOfGpt2(t, b, n, c, m))) yield return row;
         if (!options.Full) yield break;
-        foreach (var row in Model(options, "Gemma 2 2B", MadeCheckpoint.Gemma2, Python.TorchOfGemma2)) yield return row;
+        foreach (var row in Model(options, "Gemma 2 2B", MadeCheckpoint.Gemma2, (t, b, n, c, m) => Python.TorchOfGemma2(t, b, n, c, m))) yield return row;
     }
 
     private static IEnumerable<Row> Model(BenchmarkOptions options, string name, Func<string, string> make, Func<int, int, int, int, ModelConfig, Python?> peer)
@@ -92,10 +92,10 @@ internal sealed class ModelBenchmark : Benchmark
         yield return torch is null ? Row.Absent("  against libtorch", "libtorch") : new Row("  against libtorch", rows / times[3].Median, "tokens/s", "libtorch", times[0].FasterThan(times[3]), 1, times[3].Spread);
     }
 
-    private static double CacheBytes(LanguageModel model, int rows) => 2.0 * sizeof(float) * rows * Cached * model.Config.Layers * model.Config.KeyValueHeads * model.Config.HeadWidth;
+    internal static double CacheBytes(LanguageModel model, int rows) => 2.0 * sizeof(float) * rows * Cached * model.Config.Layers * model.Config.KeyValueHeads * model.Config.HeadWidth;
 
     // multiply-adds of the products, two operations each; logits of one token a row
-    private static double Operations(LanguageModel model, int tokens, double seen)
+    internal static double Operations(LanguageModel model, int tokens, double seen)
     {
         var c = model.Config;
         double heads = c.Heads * c.HeadWidth, gates = c.Family == "gpt2" ? 2 : 3;

@@ -12,12 +12,30 @@ internal sealed class Python : IDisposable
 {
     private const string Loop = """
 
-        work()
+        sync = globals().get('sync', lambda: None)
+        work(), sync()
         print('ready', flush=True)
         for _ in sys.stdin:
             start = time.perf_counter()
-            work()
+            work(), sync()
             print(time.perf_counter() - start, flush=True)
+        """;
+
+    private const string TorchCopy = """
+        import sys, time, torch
+        threads, n = map(int, sys.argv[1:3])
+        torch.set_num_threads(threads)
+        a, b = torch.rand(n), torch.rand(n)
+        def work(): b.copy_(a)
+        """;
+
+    private const string TorchCalls = """
+        import sys, time, torch
+        threads, n = map(int, sys.argv[1:3])
+        torch.set_num_threads(threads)
+        a, b, c = torch.rand(1, 64), torch.rand(1, 64), torch.rand(1, 64)
+        def work():
+            for _ in range(n): torch.add(a, b, out=c)
         """;
 
     private const string TorchGemm = """
@@ -132,7 +150,7 @@ internal sealed class Python : IDisposable
         ids = torch.randint(0, vocabulary, (batch, tokens))
         mask = torch.full((tokens, tokens), float('-inf')).triu(1)
         angle = torch.outer(torch.arange(cached, cached + tokens).float(), 1 / 10000 ** (torch.arange(0, head, 2).float() / head))
-        cos, sin = torch.cat([angle.cos()] * 2, 1), torch.cat([angle.sin()] * 2, 1)
+        cos, sin = (torch.cat([x] * 2, 1).to(wte.dtype) for x in (angle.cos(), angle.sin()))
         norm = lambda x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * (1 + one)
         turn = lambda x: x * cos + torch.cat([-x[..., head // 2:], x[..., :head // 2]], -1) * sin
         split = lambda x, n: x.view(batch, tokens, n, head).transpose(1, 2)
@@ -171,28 +189,34 @@ internal sealed class Python : IDisposable
 
     private Python(Process process) => _process = process;
 
-    /// <summary>One float32 product [m,k]·[k,n] in libtorch, or null when it is not there.</summary>
-    public static Python? Torch(int threads, int m, int k, int n) => Start(TorchGemm, threads, m, k, n);
+    /// <summary>One product [m,k]·[k,n] in libtorch, or null when it is not there.</summary>
+    public static Python? Torch(int threads, int m, int k, int n, TorchSetting? setting = null) => Start(TorchGemm, setting, threads, m, k, n);
+
+    /// <summary>So many numbers from one place of the device to another, or null.</summary>
+    public static Python? TorchOfCopy(int threads, int n, TorchSetting setting) => Start(TorchCopy, setting, threads, n);
+
+    /// <summary>So many calls with next to nothing to do, or null.</summary>
+    public static Python? TorchOfCalls(int threads, int n, TorchSetting setting) => Start(TorchCalls, setting, threads, n);
 
     /// <summary>Product and top-k in blocks of 1,024 queries in libtorch, or null.</summary>
-    public static Python? TorchSearch(int threads, int queries, int keys, int d, int k) => Start(TorchTopK, threads, queries, keys, d, k);
+    public static Python? TorchSearch(int threads, int queries, int keys, int d, int k, TorchSetting? setting = null) => Start(TorchTopK, setting, threads, queries, keys, d, k);
 
     /// <summary>A flat inner-product search in FAISS, or null.</summary>
-    public static Python? Faiss(int threads, int queries, int keys, int d, int k) => Start(FaissTopK, threads, queries, keys, d, k);
+    public static Python? Faiss(int threads, int queries, int keys, int d, int k) => Start(FaissTopK, null, threads, queries, keys, d, k);
 
     /// <summary>One update of a JumpReLU SAE in eager libtorch, or null.</summary>
-    public static Python? TorchSaeTraining(int threads, int batch, int d, int features, int l0) => Start(TorchSae, threads, batch, d, features, l0);
+    public static Python? TorchSaeTraining(int threads, int batch, int d, int features, int l0) => Start(TorchSae, null, threads, batch, d, features, l0);
 
     /// <summary>A pass of GPT-2 in eager libtorch, or null.</summary>
-    public static Python? TorchOfGpt2(int threads, int batch, int tokens, int cached, ModelConfig c) =>
-        Start(TorchGpt2, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary);
+    public static Python? TorchOfGpt2(int threads, int batch, int tokens, int cached, ModelConfig c, TorchSetting? setting = null) =>
+        Start(TorchGpt2, setting, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary);
 
     /// <summary>A pass of Gemma 2 in eager libtorch, or null.</summary>
-    public static Python? TorchOfGemma2(int threads, int batch, int tokens, int cached, ModelConfig c) =>
-        Start(TorchGemma2, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary, c.KeyValueHeads, c.HeadWidth, c.MlpWidth);
+    public static Python? TorchOfGemma2(int threads, int batch, int tokens, int cached, ModelConfig c, TorchSetting? setting = null) =>
+        Start(TorchGemma2, setting, threads, batch, tokens, cached, c.Layers, c.Width, c.Heads, c.Vocabulary, c.KeyValueHeads, c.HeadWidth, c.MlpWidth);
 
     /// <summary>The assignment of the points a.npy and b.npy of a folder by scipy, costs included, or null; scipy.txt there has total cost and MiB.</summary>
-    public static Python? Scipy(int threads, string folder) => Start($"folder = {System.Text.Json.JsonSerializer.Serialize(folder)}\n{ScipyAssignment}", threads);
+    public static Python? Scipy(int threads, string folder) => Start($"folder = {System.Text.Json.JsonSerializer.Serialize(folder)}\n{ScipyAssignment}", null, threads);
 
     /// <summary>Does the work once: its seconds.</summary>
     public double Seconds()
@@ -210,11 +234,12 @@ internal sealed class Python : IDisposable
         _process.Dispose();
     }
 
-    private static Python? Start(string script, params int[] numbers)
+    private static Python? Start(string script, TorchSetting? setting, params int[] numbers)
     {
+        script = setting?.Preamble + script + Loop;
         foreach (var program in new[] { "python3", "/usr/bin/python3", "python" })
         {
-            var start = new ProcessStartInfo(program, ["-c", script + Loop, .. numbers.Select(n => n.ToString(CultureInfo.InvariantCulture))])
+            var start = new ProcessStartInfo(program, ["-c", script, .. numbers.Select(n => n.ToString(CultureInfo.InvariantCulture))])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
