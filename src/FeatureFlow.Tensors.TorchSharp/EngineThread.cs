@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
@@ -10,8 +11,14 @@ namespace FeatureFlow.Tensors.TorchSharp;
 /// </summary>
 internal sealed class EngineThread : IDisposable
 {
-    private readonly BlockingCollection<Call> _calls = [];
+    // While a model runs, calls follow one another within microseconds, and waking a thread takes longer than most of them: both sides look again for so long before they sleep.
+    private static readonly long s_patience = Stopwatch.Frequency / 20_000;
+
+    private readonly ConcurrentQueue<Call> _calls = new();
+    private readonly object _lock = new();
     private readonly Thread _thread;
+    private volatile bool _asleep;
+    private volatile bool _closed;
 
     public EngineThread()
     {
@@ -30,40 +37,61 @@ internal sealed class EngineThread : IDisposable
         }
 
         var call = new Call(work);
-        try
-        {
-            _calls.Add(call);
-        }
-        catch (InvalidOperationException)
-        {
-            throw new ObjectDisposedException(nameof(TorchEngine));
-        }
-
+        ObjectDisposedException.ThrowIf(!Queue(call), typeof(TorchEngine));
         call.Wait();
     }
 
-    /// <summary>Runs it after what was asked for before; nobody waits, and it must not fail. Without effect once the engine is disposed.</summary>
-    public void Post(Action work)
-    {
-        try
-        {
-            _calls.Add(new Call(work));
-        }
-        catch (InvalidOperationException)
-        {
-            // what is left is freed by its finalizer
-        }
-    }
+    /// <summary>Runs it after what was asked for before; nobody waits, and it must not fail. Without effect once the engine is disposed: what is left is freed by its finalizer.</summary>
+    public void Post(Action work) => Queue(new Call(work));
 
     public void Dispose()
     {
-        _calls.CompleteAdding();
+        lock (_lock)
+        {
+            _closed = true;
+            Monitor.PulseAll(_lock);
+        }
+
         if (Thread.CurrentThread != _thread) _thread.Join();
+    }
+
+    private bool Queue(Call call)
+    {
+        lock (_lock)
+        {
+            if (_closed) return false;
+            _calls.Enqueue(call);
+            if (_asleep) Monitor.Pulse(_lock);
+        }
+
+        return true;
     }
 
     private void Work()
     {
-        foreach (var call in _calls.GetConsumingEnumerable()) call.Do();
+        while (true)
+        {
+            while (_calls.TryDequeue(out var call)) call.Do();
+            if (Patiently(() => !_calls.IsEmpty)) continue;
+            lock (_lock)
+            {
+                _asleep = true;
+                while (_calls.IsEmpty && !_closed) Monitor.Wait(_lock);
+                _asleep = false;
+                if (_calls.IsEmpty) return;
+            }
+        }
+    }
+
+    private static bool Patiently(Func<bool> happened)
+    {
+        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetTimestamp() - start < s_patience;)
+        {
+            if (happened()) return true;
+            Thread.SpinWait(8);
+        }
+
+        return happened();
     }
 
     // waited for by one thread at most; without a handle of the system, so that there is nothing to give back
@@ -98,12 +126,12 @@ internal sealed class EngineThread : IDisposable
 
         public void Wait()
         {
-            // most calls are submitted within microseconds
-            var spin = default(SpinWait);
-            while (!_done && !spin.NextSpinWillYield) spin.SpinOnce();
-            lock (_lock)
+            if (!Patiently(() => _done))
             {
-                while (!_done) Monitor.Wait(_lock);
+                lock (_lock)
+                {
+                    while (!_done) Monitor.Wait(_lock);
+                }
             }
 
             _failure?.Throw();

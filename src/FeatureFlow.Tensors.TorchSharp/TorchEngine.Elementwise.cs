@@ -209,13 +209,15 @@ public sealed partial class TorchEngine
         return true;
     }
 
+    private static TorchTensor Part(TorchTensor x, int at, int n) => n == x.shape[0] ? x : x.narrow(0, at, n);
+
     // max(x, 0), a NaN giving 0 as it does in a comparison
     private TorchTensor Positive(TorchTensor x) => Where(x.gt(0), x);
 
     private TorchTensor Where(TorchTensor condition, TorchTensor x) => Torch.where(condition, x, Zero);
 
     // NaN never wins
-    private TorchTensor Ranked(TorchTensor x) => Torch.where(x.eq(x), x, Torch.tensor(float.NegativeInfinity, device: _device));
+    private static TorchTensor Ranked(TorchTensor x) => x.nan_to_num(double.NegativeInfinity, double.PositiveInfinity, double.NegativeInfinity);
 
     private TorchTensor Zero => Torch.zeros([], ScalarType.Float32, _device);
 
@@ -232,7 +234,7 @@ public sealed partial class TorchEngine
         _thread.Run(() =>
         {
             TorchTensor x = View(source), y = Target(destination), r = row?.Invoke() ?? x;
-            Blocks(operation, rows, width * 24L, default, (at, n) => work(x.narrow(0, at, n), r, y.narrow(0, at, n), at));
+            Blocks(operation, rows, width * 24L, default, (at, n) => work(Part(x, at, n), r, Part(y, at, n), at));
             Commit(y, destination);
         });
     }
@@ -247,7 +249,7 @@ public sealed partial class TorchEngine
         _thread.Run(() =>
         {
             TorchTensor a = View(first), b = View(second), y = Target(destination);
-            Blocks(operation, rows, width * 24L, default, (at, n) => work(a.narrow(0, at, n), b.narrow(0, at, n), y.narrow(0, at, n)));
+            Blocks(operation, rows, width * 24L, default, (at, n) => work(Part(a, at, n), Part(b, at, n), Part(y, at, n)));
             Commit(y, destination);
         });
     }

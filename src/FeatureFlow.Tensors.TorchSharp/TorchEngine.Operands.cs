@@ -5,7 +5,9 @@ namespace FeatureFlow.Tensors.TorchSharp;
 /// <summary>How tensors become operands and destinations, and what happens when memory runs out. All of it on the engine's thread.</summary>
 public sealed partial class TorchEngine
 {
-    // A view on the device, in the stored type
+    private readonly List<(int[] Values, TorchTensor There)> _indices = [];
+
+    // A view on the device; host weights that are kept there may be wider than stored
     private TorchTensor View(Tensor t)
     {
         if (t.Storage is HostStorage) return _uploads.View(t, widened: false);
@@ -60,26 +62,49 @@ public sealed partial class TorchEngine
         return read ? UploadOnce(t).clone() : Torch.empty(Array.ConvertAll(t.Shape.ToArray(), i => (long)i), t.DType.Scalar(), _device);
     }
 
-    private static void Commit(TorchTensor value, Tensor destination)
+    private void Commit(TorchTensor value, Tensor destination)
     {
         if (destination.Storage is HostStorage) ToHost(value, destination);
     }
 
-    private static unsafe void ToHost(TorchTensor value, Tensor host)
+    private unsafe void ToHost(TorchTensor value, Tensor host)
     {
         if (host.IsContiguous && value.dtype == host.DType.Scalar())
         {
             using var pin = host.Pin();
-            Transfers.Download(value, pin.Pointer + host.ByteOffset, host.DType);
+            _transfers.Download(value, pin.Pointer + host.ByteOffset, host.DType);
             return;
         }
 
         using var copy = Tensor.Allocate(host.DType, host.Shape);
-        using (var pin = copy.Pin()) Transfers.Download(value.to(host.DType.Scalar()), pin.Pointer + copy.ByteOffset, host.DType);
+        using (var pin = copy.Pin()) _transfers.Download(value.to(host.DType.Scalar()), pin.Pointer + copy.ByteOffset, host.DType);
         CpuEngine.Shared.Copy(copy, host);
     }
 
-    private TorchTensor Indices(ReadOnlySpan<int> values) => _transfers.Numbers(values, ScalarType.Int32).to(ScalarType.Int64);
+    // Every layer of a model asks for the same positions and rows: the last few stay there
+    private TorchTensor Indices(int[] values)
+    {
+        const int Kept = 32, Longest = 4096;
+        var known = _indices.FindIndex(i => i.Values.AsSpan().SequenceEqual(values));
+        if (known >= 0) return _indices[known].There.alias();
+        var there = _transfers.Numbers<long>(Array.ConvertAll(values, v => (long)v));
+        if (values.Length > Longest) return there;
+        if (_indices.Count == Kept)
+        {
+            _indices[0].There.Dispose();
+            _indices.RemoveAt(0);
+        }
+
+        _indices.Add((values, there.DetachFromDisposeScope()));
+        return there.alias();
+    }
+
+    private void Forget()
+    {
+        foreach (var (_, there) in _indices) there.Dispose();
+        _indices.Clear();
+        ForgetMasks();
+    }
 
     /// <summary>
     /// Runs the work in blocks of rows whose intermediate results fit into the block budget; where memory runs out all the same, kept weights are given back, then blocks are halved.

@@ -15,7 +15,7 @@ public sealed partial class TorchEngine
         _thread.Run(() =>
         {
             var x = View(logits_TV);
-            Draw(r => r.Temperature <= 0 || r.TopK == 1, (part, _) => First(part.eq(part.amax([1], keepdim: true))));
+            Draw(r => r.Temperature <= 0 || r.TopK == 1, (part, _) => part.argmax(1));
             Draw(r => r.Temperature > 0 && r.TopK <= 0 && r.TopP >= 1, DrawFromAll);
             Draw(r => r.Temperature > 0 && r.TopK != 1 && (r.TopK > 0 || r.TopP < 1), DrawFromBest);
 
@@ -27,7 +27,7 @@ public sealed partial class TorchEngine
                 {
                     var part = chosen.AsSpan(at, n).ToArray();
                     var logits = Ranked(IsRun(part) ? x.narrow(0, part[0], n) : x.index_select(0, Indices(part)));
-                    var found = draw(logits, Array.ConvertAll(part, t => how[t])).cpu().data<long>();
+                    var found = _transfers.Read<long>(draw(logits, Array.ConvertAll(part, t => how[t])));
                     for (var i = 0; i < n; i++) drawn[part[i]] = found[i];
                 });
             }
@@ -67,12 +67,5 @@ public sealed partial class TorchEngine
     private TorchTensor Weights(TorchTensor logits, SamplingRow[] rows) =>
         logits.sub(logits.amax([1], keepdim: true)).to(ScalarType.Float64).mul_(Column(rows, r => 1f / r.Temperature)).exp_();
 
-    private TorchTensor First(TorchTensor condition)
-    {
-        var n = condition.shape[1];
-        var place = Torch.arange(n, ScalarType.Int64, _device).unsqueeze(0);
-        return Torch.where(condition, place, Torch.full_like(place, n - 1)).amin([1]);
-    }
-
-    private TorchTensor Column(SamplingRow[] rows, Func<SamplingRow, double> value) => _transfers.Numbers<double>(Array.ConvertAll(rows, r => value(r)), ScalarType.Float64).unsqueeze(1);
+    private TorchTensor Column(SamplingRow[] rows, Func<SamplingRow, double> value) => _transfers.Numbers<double>(Array.ConvertAll(rows, r => value(r))).unsqueeze(1);
 }

@@ -72,7 +72,7 @@ public sealed partial class TorchEngine
             _x_QD = Keep(x.contiguous());
             if (options.KeyBias is { } bias)
             {
-                _bias_K = Keep(engine._transfers.Numbers<double>(bias, ScalarType.Float64));
+                _bias_K = Keep(engine._transfers.Numbers<double>(bias));
                 _largestBias = bias.Max(Math.Abs);
             }
 
@@ -146,14 +146,14 @@ public sealed partial class TorchEngine
             var (scores, order) = exact.sort(1, descending: true, stable: true); // places ascend: equal scores by lower index
             place = chosen.gather(1, order);
             var take = Math.Min(k, _list);
-            var (score, index) = (scores.narrow(1, 0, take).contiguous().cpu().data<double>().ToArray(), place.narrow(1, 0, take).contiguous().cpu().data<long>().ToArray());
+            var (score, index) = (engine._transfers.Read<double>(scores.narrow(1, 0, take)), engine._transfers.Read<long>(place.narrow(1, 0, take)));
 
             // what was turned away scored no more than the worst of the list, give or take the error
             List<int> unsure = [];
             if (_list < _keys)
             {
-                var worst = best.amin([1]).to(ScalarType.Float64).cpu().data<double>().ToArray();
-                var norm = _queryNorm_Q!.narrow(0, first, n).cpu().data<double>().ToArray();
+                var worst = engine._transfers.Read<float>(best.amin([1]));
+                var norm = engine._transfers.Read<double>(_queryNorm_Q!.narrow(0, first, n));
                 for (var i = 0; i < n; i++)
                 {
                     var kth = score[i * take + take - 1];
@@ -201,7 +201,7 @@ public sealed partial class TorchEngine
             else
             {
                 using var picked = Tensor.Allocate(DType.F32, checked((int)(n * length)), _width);
-                CpuEngine.Shared.GatherRows(keys_KD, Array.ConvertAll(places.cpu().data<long>().ToArray(), i => (int)i), picked);
+                CpuEngine.Shared.GatherRows(keys_KD, Array.ConvertAll(engine._transfers.Read<long>(places), i => (int)i), picked);
                 rows = engine.UploadOnce(picked).to(ScalarType.Float64);
             }
 
@@ -221,7 +221,7 @@ public sealed partial class TorchEngine
                 dots.narrow(1, at, n).copy_(part.to(ScalarType.Float64, copy: true).mul_(x).sum(1).unsqueeze(0));
             });
             var (scores, order) = Finite(Finished(dots, query, 1, _keyNorm_K!.unsqueeze(0), _bias_K?.unsqueeze(0))).sort(1, descending: true, stable: true);
-            var (score, index) = (scores.narrow(1, 0, take).cpu().data<double>().ToArray(), order.narrow(1, 0, take).cpu().data<long>().ToArray());
+            var (score, index) = (engine._transfers.Read<double>(scores.narrow(1, 0, take)), engine._transfers.Read<long>(order.narrow(1, 0, take)));
             for (var j = 0; j < take; j++) Write(result, query, j, index[j], score[j]);
         }
 

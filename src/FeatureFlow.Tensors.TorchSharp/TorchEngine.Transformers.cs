@@ -57,36 +57,6 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default)
-    {
-        int tokens = queries_TN.Shape[0], width = Width("Attention", queries_TN);
-        if (keys_BPM.Rank != 3 || !keys_BPM.Shape.SequenceEqual(values_BPM.Shape)) throw TensorErrors.Shape("Attention", "keys and values must be [B,P,G·S] alike", keys_BPM, values_BPM);
-        int rows = keys_BPM.Shape[0], positions = keys_BPM.Shape[1], kvWidth = keys_BPM.Shape[2], head = options.HeadWidth;
-        if (head < 1 || width % head != 0 || kvWidth % head != 0 || width / head % (kvWidth / head) != 0)
-            throw TensorErrors.Shape("Attention", $"heads of {head} do not divide them, or key-value heads do not divide query heads", queries_TN, keys_BPM);
-        foreach (var run in runs)
-        {
-            if (run.Count < 0 || run.Token < 0 || run.Token + run.Count > tokens || (uint)run.Row >= (uint)rows || run.Position < 0 || run.Position + run.Count > positions)
-                throw TensorErrors.Shape("Attention", $"{run} is outside of them", queries_TN, keys_BPM);
-        }
-
-        CheckRows("Attention", queries_TN, tokens, width);
-        CheckRows("Attention", output_TN, tokens, width);
-        CheckRows("Attention", keys_BPM.Reshape(rows * positions, kvWidth), rows * positions, kvWidth);
-        CheckRows("Attention", values_BPM.Reshape(rows * positions, kvWidth), rows * positions, kvWidth);
-        if (tokens == 0) return;
-
-        // runs of one length side by side: a step of generation is one batch
-        var groups = runs.ToArray().Where(r => r.Count > 0).GroupBy(r => r.Count).Select(g => g.ToArray()).ToArray();
-        _thread.Run(() =>
-        {
-            var (q, k, v, o) = (View(queries_TN), View(keys_BPM), View(values_BPM), Target(output_TN, read: true));
-            foreach (var group in groups) Attend(q, k, v, o, group, options, kvWidth / head, cancel);
-            Commit(o, output_TN);
-        });
-    }
-
-    /// <inheritdoc/>
     public void Activate(Tensor x_TN, Activation activation, Tensor y_TN) => EachRow("Activate", x_TN, y_TN, null, (x, _, y) => y.copy_(Activated(x, activation)));
 
     /// <inheritdoc/>
@@ -152,47 +122,14 @@ public sealed partial class TorchEngine
         }
     }
 
-    // Queries [b,c] of one length against their rows of the cache, in blocks of queries whose scores fit
-    private void Attend(TorchTensor q, TorchTensor k, TorchTensor v, TorchTensor o, TokenRun[] runs, AttentionOptions options, int groups, CancellationToken cancel)
-    {
-        int count = runs[0].Count, head = options.HeadWidth, b = runs.Length;
-        long width = q.shape[1], heads = width / head;
-        int first = options.Window > 0 ? Math.Max(0, runs.Min(r => r.Position) - options.Window + 1) : 0, last = runs.Max(r => r.Position) + count;
-        TorchTensor Cache(TorchTensor x)
-        {
-            var own = IsRun(Array.ConvertAll(runs, r => r.Row)) ? x.narrow(0, runs[0].Row, b) : x.index_select(0, Indices(Array.ConvertAll(runs, r => r.Row)));
-            return own.narrow(1, first, last - first).unflatten(2, [groups, head]).permute(0, 2, 1, 3); // [b,G,P,S]
-        }
-
-        TorchTensor keys = Cache(k), values = Cache(v), start = Indices(Array.ConvertAll(runs, r => r.Position)).view(b, 1, 1, 1, 1);
-        var keyAt = Torch.arange(first, last, ScalarType.Int64, _device).view(1, 1, 1, 1, -1);
-        Blocks("Attention", count, (long)b * heads * (last - first) * 12, cancel, (at, n) =>
-        {
-            // token of run i, query j of the block
-            var places = Indices([.. runs.SelectMany(r => Enumerable.Range(r.Token + at, n))]);
-            var mine = q.index_select(0, places).view(b, n, groups, heads / groups, head).permute(0, 2, 3, 1, 4); // [b,G,H/G,n,S]
-            var end = Math.Min(last, runs.Max(r => r.Position) + at + n) - first;
-            TorchTensor blockKeys = keys.narrow(2, 0, end), blockValues = values.narrow(2, 0, end);
-            var scores = mine.reshape(b, groups, heads / groups * n, head).matmul(blockKeys.transpose(2, 3)).mul_(options.Scale);
-            if (options.SoftCap > 0) scores = scores.div_(options.SoftCap).tanh_().mul_(options.SoftCap);
-            scores = scores.view(b, groups, heads / groups, n, end);
-            var queryAt = start.add(Torch.arange(at, at + n, ScalarType.Int64, _device).view(1, 1, 1, -1, 1));
-            var place = keyAt.narrow(4, 0, end);
-            var hidden = place.gt(queryAt);
-            if (options.Window > 0) hidden = hidden.logical_or(place.le(queryAt.sub(options.Window)));
-            scores.masked_fill_(hidden, float.NegativeInfinity);
-            var weights = scores.softmax(4).view(b, groups, heads / groups * n, end);
-            var result = weights.matmul(blockValues).view(b, groups, heads / groups, n, head).permute(0, 3, 1, 2, 4).reshape((long)b * n, width);
-            o.index_copy_(0, places, result);
-        });
-    }
+    private const float GeluSlope = 2 * 0.7978845608f, GeluCube = GeluSlope * 0.044715f;
 
     private TorchTensor Activated(TorchTensor x, Activation activation)
     {
         switch (activation)
         {
             case Activation.Gelu: return Torch.nn.functional.gelu(x);
-            case Activation.GeluTanh: return x.pow(3).mul_(0.044715f).add_(x).mul_(0.7978845608f).tanh_().add_(1).mul_(x).mul_(0.5f);
+            case Activation.GeluTanh: return x.square().mul_(GeluCube).add_(GeluSlope).mul_(x).sigmoid_().mul_(x); // (1 + tanh u) / 2 = sigmoid 2u
             case Activation.Silu: return Torch.nn.functional.silu(x);
             default: return Positive(x);
         }

@@ -46,7 +46,7 @@ public sealed partial class TorchEngine : ITensorEngine
     public EngineMemory Memory => OnThread(() =>
     {
         var (total, free) = _card?.Memory() ?? default;
-        return new EngineMemory(_card is not null, _uploads.Held, _uploads.Budget, _uploads.Count, _uploads.Evictions, TorchTensor.TotalCount, total, free);
+        return new EngineMemory(_card is not null, _uploads.Held, _uploads.Budget, _uploads.Count, _uploads.Evictions, TorchTensor.TotalCount, total, free, _transfers.Uploaded, _transfers.Downloaded);
     });
 
     /// <summary>Opens one.</summary>
@@ -96,7 +96,11 @@ public sealed partial class TorchEngine : ITensorEngine
     }
 
     /// <inheritdoc/>
-    public void Trim() => _thread.Run(_uploads.Clear);
+    public void Trim() => _thread.Run(() =>
+    {
+        _uploads.Clear();
+        Forget();
+    });
 
     /// <inheritdoc/>
     public void Dispose()
@@ -106,6 +110,7 @@ public sealed partial class TorchEngine : ITensorEngine
             _thread.Run(() =>
             {
                 _uploads.Clear();
+                Forget();
                 _transfers.Dispose();
             });
         }

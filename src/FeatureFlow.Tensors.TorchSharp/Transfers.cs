@@ -8,9 +8,17 @@ namespace FeatureFlow.Tensors.TorchSharp;
 /// </summary>
 internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
 {
-    private const int PieceBytes = 32 << 20;
+    private const int PieceBytes = 32 << 20, RingBytes = 1 << 20;
 
     private readonly Dictionary<DType, TorchTensor[]> _staging = [];
+    private readonly Dictionary<DType, TorchTensor> _rings = [];
+    private readonly Dictionary<DType, int> _ringAt = [];
+
+    /// <summary>Bytes that have gone to the device so far.</summary>
+    public long Uploaded { get; private set; }
+
+    /// <summary>Bytes that have come back.</summary>
+    public long Downloaded { get; private set; }
 
     public Torch.Device Device => device;
 
@@ -29,6 +37,7 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
     public void Fill(TorchTensor flat, byte* from, DType type)
     {
         long elements = flat.numel(), piece = PieceBytes / type.Size();
+        Uploaded += elements * type.Size();
         var turn = 0;
         for (long at = 0; at < elements; at += piece)
         {
@@ -60,12 +69,13 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
     }
 
     /// <summary>Writes contiguous host memory from a tensor of the same type and number of elements.</summary>
-    public static void Download(TorchTensor source, byte* to, DType type)
+    public void Download(TorchTensor source, byte* to, DType type)
     {
         using var dense = source.contiguous();
         using var host = dense.cpu();
         using var flat = host.view(-1);
         long elements = flat.numel(), piece = PieceBytes / type.Size();
+        Downloaded += elements * type.Size();
         for (long at = 0; at < elements; at += piece)
         {
             var n = Math.Min(piece, elements - at);
@@ -74,19 +84,50 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
         }
     }
 
-    /// <summary>A small tensor of these numbers on the device.</summary>
-    public TorchTensor Numbers<T>(ReadOnlySpan<T> values, ScalarType type)
+    /// <summary>A small tensor of these numbers on the device. Towards a card it passes through pinned memory, so that nobody waits for what the card is doing.</summary>
+    public TorchTensor Numbers<T>(ReadOnlySpan<T> values)
         where T : unmanaged
     {
-        using var host = Torch.empty([values.Length], type);
-        MemoryMarshal.AsBytes(values).CopyTo(host.bytes);
-        return host.to(device, copy: true);
+        var type = typeof(T) == typeof(long) ? DType.I64 : typeof(T) == typeof(double) ? DType.F64 : throw new NotSupportedException(typeof(T).Name);
+        var bytes = MemoryMarshal.AsBytes(values);
+        Uploaded += bytes.Length;
+        if (!OnCard || bytes.Length > RingBytes / 4)
+        {
+            var host = Torch.empty([values.Length], type.Scalar());
+            bytes.CopyTo(host.bytes);
+            return OnCard ? host.to(device) : host;
+        }
+
+        if (!_rings.TryGetValue(type, out var ring)) _rings[type] = ring = Pinned(type, RingBytes / sizeof(T));
+        var at = _ringAt.GetValueOrDefault(type);
+        if (at + values.Length > RingBytes / sizeof(T))
+        {
+            Torch.cuda.synchronize(device); // what was written a round ago has left
+            at = 0;
+        }
+
+        _ringAt[type] = at + values.Length;
+        using var place = ring.narrow(0, at, values.Length);
+        bytes.CopyTo(place.bytes);
+        return Torch.empty([values.Length], type.Scalar(), device).copy_(place, nonBlocking: true);
+    }
+
+    /// <summary>The numbers of a small tensor, row by row.</summary>
+    public T[] Read<T>(TorchTensor there)
+        where T : unmanaged
+    {
+        using var dense = there.contiguous();
+        using var host = dense.cpu();
+        var values = host.data<T>().ToArray();
+        Downloaded += values.Length * sizeof(T);
+        return values;
     }
 
     public void Dispose()
     {
-        foreach (var tensor in _staging.Values.SelectMany(pair => pair)) tensor.Dispose();
+        foreach (var tensor in _staging.Values.SelectMany(pair => pair).Concat(_rings.Values)) tensor.Dispose();
         _staging.Clear();
+        _rings.Clear();
     }
 
     private TorchTensor[] Staging(DType type, long elements)

@@ -25,8 +25,8 @@ internal sealed class Uploads(Transfers transfers, long budget)
     public long Evictions { get; private set; }
 
     /// <summary>
-    /// A constant host tensor as a view on the device, in its stored type; or in float32, if it is <paramref name="widened"/> and there is room for that. The view is of
-    /// the caller's dispose scope.
+    /// A constant host tensor as a view on the device: in float32, if that is to be kept and there is room for it, else in its stored type or whatever is there; the values are the
+    /// same. The view is of the caller's dispose scope.
     /// </summary>
     public TorchTensor View(Tensor host, bool widened)
     {
@@ -36,27 +36,40 @@ internal sealed class Uploads(Transfers transfers, long budget)
         if (elements == 0) return Torch.zeros(Shape(host), host.DType.Scalar(), transfers.Device);
         var (memory, address) = storage.Identity;
         var start = address + host.ByteOffset;
-        var entries = storage.IsConstant ? _byMemory.GetOrCreateValue(memory) : null;
-        widened &= host.DType != DType.F32;
-        var entry = entries?.Find(e => e.Covers(start, elements, host.DType, widened)) ?? (widened ? entries?.Find(e => e.Covers(start, elements, host.DType, false)) : null);
-        if (entry is null)
+        if (!storage.IsConstant) return transfers.Upload(host, elements).as_strided(Shape(host), host.Strides.ToArray());
+        widened &= host.DType != DType.F32 && _widens;
+        var entries = _byMemory.GetOrCreateValue(memory);
+        Entry? wide = null, narrow = null;
+        foreach (var entry in entries.Where(e => e.Covers(start, elements, host.DType))) _ = entry.Widened ? wide = entry : narrow = entry;
+        var found = wide ?? narrow;
+        if (found is null)
         {
-            widened &= _widens;
             var flat = transfers.Upload(host, elements);
-            var bytes = elements * (widened ? sizeof(float) : size);
-            if (entries is null || !MakeRoom(bytes, elements * size, ref widened)) return flat.as_strided(Shape(host), host.Strides.ToArray());
-            if (widened) flat = flat.to(ScalarType.Float32);
-            entry = new Entry(memory, start, elements, host.DType, widened, flat.DetachFromDisposeScope());
-            entries.Add(entry);
-            Held += entry.Bytes;
+            if (!MakeRoom(elements * (widened ? sizeof(float) : size), elements * size, ref widened)) return flat.as_strided(Shape(host), host.Strides.ToArray());
+            found = Keep(new Entry(memory, start, elements, host.DType, widened, widened ? flat.to(ScalarType.Float32) : flat));
+        }
+        else if (widened && wide is null && Held + elements * sizeof(float) <= Budget)
+        {
+            // met first by an operation that takes any type, as embeddings are
+            found = Keep(new Entry(memory, start, elements, host.DType, widened: true, narrow!.Flat.narrow(0, (start - narrow.Start) / size, elements).to(ScalarType.Float32)));
+            if (narrow.Bytes == elements * size) Drop(narrow);
         }
         else
         {
-            _byUse.Remove(entry.Node);
+            _byUse.Remove(found.Node);
+            _byUse.AddLast(found.Node);
         }
 
-        _byUse.AddLast(entry.Node);
-        return entry.Flat.as_strided(Shape(host), host.Strides.ToArray(), (start - entry.Start) / size);
+        return found.Flat.as_strided(Shape(host), host.Strides.ToArray(), (start - found.Start) / size);
+
+        Entry Keep(Entry entry)
+        {
+            entry.Flat.DetachFromDisposeScope();
+            entries.Add(entry);
+            _byUse.AddLast(entry.Node);
+            Held += entry.Bytes;
+            return entry;
+        }
     }
 
     /// <summary>Gives everything back.</summary>
@@ -144,7 +157,7 @@ internal sealed class Uploads(Transfers transfers, long budget)
 
         public bool IsAlive => Memory is not null;
 
-        public bool Covers(long start, long elements, DType type, bool widened) =>
-            type == _type && widened == Widened && start >= Start && start + elements * _type.Size() <= _end && (start - Start) % _type.Size() == 0;
+        public bool Covers(long start, long elements, DType type) =>
+            type == _type && start >= Start && start + elements * _type.Size() <= _end && (start - Start) % _type.Size() == 0;
     }
 }

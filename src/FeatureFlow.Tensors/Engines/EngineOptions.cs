@@ -41,4 +41,6 @@ public sealed record EngineOptions
 /// <param name="Tensors">Tensors of libtorch that are alive in this process.</param>
 /// <param name="DeviceBytes">Memory of the device, 0 where not known.</param>
 /// <param name="FreeBytes">Free memory of the device, 0 where not known.</param>
-public sealed record EngineMemory(bool OnCard, long WeightBytes, long WeightBudget, int Weights, long Evictions, long Tensors, long DeviceBytes, long FreeBytes);
+/// <param name="UploadedBytes">What has gone from the host to the device so far: weights, numbers of callers.</param>
+/// <param name="DownloadedBytes">What has come back.</param>
+public sealed record EngineMemory(bool OnCard, long WeightBytes, long WeightBudget, int Weights, long Evictions, long Tensors, long DeviceBytes, long FreeBytes, long UploadedBytes, long DownloadedBytes);
