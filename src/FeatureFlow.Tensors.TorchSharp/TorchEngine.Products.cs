@@ -1,9 +1,14 @@
+using System.Runtime.InteropServices;
+
 namespace FeatureFlow.Tensors.TorchSharp;
 
 /// <summary>Products. A matrix that is not kept in the type of the arithmetic is converted block by block.</summary>
 public sealed partial class TorchEngine
 {
     private ScalarType Arithmetic => _options.Compute switch { ComputeType.BF16 => ScalarType.BFloat16, ComputeType.F16 => ScalarType.Float16, _ => ScalarType.Float32 };
+
+    // libtorch has no float16 products for processors in every version: operands are rounded all the same, then multiplied in float32
+    private bool MultipliesHalf { get; set; } = true;
 
     /// <inheritdoc/>
     public void MatMul(Tensor a_MK, Tensor b_KN, Tensor c_MN, MatMulEpilogue epilogue = default, CancellationToken cancel = default) =>
@@ -47,18 +52,37 @@ public sealed partial class TorchEngine
             return;
         }
 
-        var rows = a.dtype == type ? a : a.to(type);
+        var rows = Rounded(a);
         var plain = b.dtype == type && type == ScalarType.Float32;
         var work = cancel.CanBeCanceled && _card is null ? Math.Max(1, (long)4e9 / Math.Max(1, 2 * m * k)) : long.MaxValue;
         var bytes = plain ? Math.Max(1, _blockBytes / Math.Min(n, work)) : k * 4 + m * 4;
         Blocks(operation, (int)n, bytes, cancel, (at, count) =>
         {
-            var columns = b.narrow(1, at, count);
-            if (columns.dtype != type) columns = columns.to(type);
-            var target = c.narrow(1, at, count);
-            if (type == ScalarType.Float32) target.addmm_(rows, columns, beta: accumulate ? 1 : 0);
+            TorchTensor columns = Rounded(b.narrow(1, at, count)), target = c.narrow(1, at, count);
+            if (columns.dtype == ScalarType.Float32) target.addmm_(rows, columns, beta: accumulate ? 1 : 0);
             else if (accumulate) target.add_(rows.mm(columns));
             else target.copy_(rows.mm(columns));
         });
+    }
+
+    private TorchTensor Rounded(TorchTensor x)
+    {
+        if (x.dtype != Arithmetic) x = x.to(Arithmetic);
+        return MultipliesHalf || x.dtype == ScalarType.Float32 ? x : x.to(ScalarType.Float32);
+    }
+
+    // asked once, of the device itself
+    private static bool CanMultiply(ScalarType type, Torch.Device device)
+    {
+        try
+        {
+            using var probe = Torch.ones([2, 2], type, device);
+            using var product = probe.mm(probe);
+            return true;
+        }
+        catch (ExternalException)
+        {
+            return false;
+        }
     }
 }

@@ -111,9 +111,9 @@ public sealed partial class TorchEngine
             var stored = _y_KD is { } all ? all.narrow(0, first, count) : engine.UploadOnce(keys_KD.Rows(first, count));
             var norm = engine.Norms(Name, stored, cancel);
             _keyNorm_K!.narrow(0, first, count).copy_(norm);
-            var most = Torch.where(norm.isfinite(), norm, Torch.full_like(norm, -1)).amax([0]).item<double>();
-            _largestKey = Math.Max(_largestKey, most);
-            _plain &= norm.isfinite().all().item<bool>();
+            var most = Torch.where(norm.isfinite(), norm, Torch.full_like(norm, -1)).amax([0]);
+            _largestKey = Math.Max(_largestKey, engine._transfers.Read<double>(most)[0]);
+            _plain &= engine._transfers.Read<bool>(norm.isfinite().all())[0];
             var y = stored.to(ScalarType.Float32);
             var inverse = options.Cosine ? Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32) : null;
             var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);

@@ -27,7 +27,7 @@ public sealed partial class TorchEngine
                 {
                     var part = x.narrow(0, at, n);
                     var on = part.eq(line);
-                    var met = on.sum().item<long>();
+                    var met = _transfers.Read<long>(on.sum())[0];
                     if (met > room) on = on.logical_and(on.reshape(-1).cumsum(0, ScalarType.Int64).le(room).view(n, width));
                     z.narrow(0, at, n).copy_(Where(part.gt(line).logical_or(on), part));
                     room -= Math.Min(met, room);
@@ -210,7 +210,7 @@ public sealed partial class TorchEngine
     private long Above(TorchTensor x, float value)
     {
         long n = 0;
-        Blocks("BatchTopKActivation", (int)x.shape[0], x.shape[1] * 2, default, (at, rows) => n += x.narrow(0, at, rows).ge(value).sum().item<long>());
+        Blocks("BatchTopKActivation", (int)x.shape[0], x.shape[1] * 2, default, (at, rows) => n += _transfers.Read<long>(x.narrow(0, at, rows).ge(value).sum())[0]);
         return n;
     }
 }

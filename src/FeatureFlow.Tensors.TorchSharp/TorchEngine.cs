@@ -35,12 +35,13 @@ public sealed partial class TorchEngine : ITensorEngine
         if (_card is null) total = free = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var weights = options.WeightBudget > 0 ? options.WeightBudget : _card is null ? total / 4 : free > 0 ? free / 10 * 7 : 4L << 30;
         _blockBytes = options.BlockBytes > 0 ? options.BlockBytes : _card is null ? 64L << 20 : Math.Clamp(total / 20, 256L << 20, 4L << 30);
+        MultipliesHalf = OnThread(() => CanMultiply(Arithmetic, _device));
         _transfers = new Transfers(_device);
         _uploads = new Uploads(_transfers, weights);
     }
 
     /// <inheritdoc/>
-    public EngineInfo Info => new("torch", _deviceName, _threads, _options.Compute == ComputeType.F32 ? _options.Tf32 ? "TF32" : "float32" : _options.Compute.ToString());
+    public EngineInfo Info => new("torch", _deviceName, _threads, _options.Compute == ComputeType.F32 ? _options.Tf32 ? "TF32" : "float32" : _options.Compute + (MultipliesHalf ? "" : " (multiplied in float32: this libtorch has no such products here)"));
 
     /// <inheritdoc/>
     public EngineMemory Memory => OnThread(() =>

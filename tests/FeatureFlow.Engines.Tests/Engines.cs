@@ -56,6 +56,12 @@ public sealed class OnTorchAttribute : DataAttribute
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["torch", .. _data], ["torch, tight", .. _data]];
 }
 
+/// <summary>A theory of the torch engine alone.</summary>
+public sealed class TorchTheoryAttribute : TheoryAttribute
+{
+    public TorchTheoryAttribute() => Skip = Engines.WhyNoTorch;
+}
+
 /// <summary>A test of the torch engine alone.</summary>
 public sealed class TorchFactAttribute : FactAttribute
 {

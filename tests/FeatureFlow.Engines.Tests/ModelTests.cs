@@ -125,7 +125,7 @@ public sealed class ModelTests
         return [.. trainer.Results().SelectMany(r => (Tensor?[])[r.WEnc_DF, r.WDec_FD, r.BEnc_F, r.BDec_D, r.Threshold_F]).OfType<Tensor>().Select(t => Compare.Read(engine, t))];
     }
 
-    private static int[][] Rows(SafetensorsFile file, string name)
+    internal static int[][] Rows(SafetensorsFile file, string name)
     {
         var tensor = file.Get(name);
         var values = tensor.AsSpan<long>().ToArray();

@@ -30,7 +30,7 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(["classes.csv", "graph.json", "graph.svg", "plans.csv", "predecessors.csv", "report.html", "steering.csv", "steering.html"], Directory.EnumerateFiles(_folder.File("featureflow-demo")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
-    [Fact]
+    [BitsFact]
     public void A_sweep_killed_three_times_goes_on_to_the_same_tables()
     {
         var experiment = Repository.Example("steering.yaml");

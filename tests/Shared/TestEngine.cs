@@ -3,6 +3,15 @@ using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Testing;
 
+/// <summary>A test that asks for the very bits of the built-in engine; with another it reports itself as not run.</summary>
+public sealed class BitsFactAttribute : FactAttribute
+{
+    public BitsFactAttribute()
+    {
+        if (TestEngine.IsOther) Skip = "not run: it asks for the bits of the built-in engine";
+    }
+}
+
 /// <summary>
 /// The engine that the suites compute with: the built-in one, whatever the user has installed, so that results are the same everywhere; or the one that
 /// <c>FEATUREFLOW_TEST_ENGINE</c> names (torch, torch,cuda ...), to see the same fixtures met by it.
