@@ -59,7 +59,7 @@ public sealed class SuiteTests(ITestOutputHelper output)
     [MemberData(nameof(Format))]
     public void Views(string test)
     {
-        if (!TestEngine.IsOther) Run("Format", test); // what people see is kept for the built-in engine
+        if (!FeatureFlow.Testing.TestEngine.IsOther) Run("Format", test); // what people see is kept for the built-in engine
     }
 
     private void Run(string suite, string test)

@@ -4,7 +4,7 @@ namespace FeatureFlow.Benchmarks;
 internal abstract class Benchmark
 {
     public static IReadOnlyList<Benchmark> All { get; } =
-        [new PeakBenchmark(), new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new TokenizerBenchmark(), new GraphBenchmark(), new StartupBenchmark(), new SaeTrainBenchmark(), new ModelBenchmark(), new SteerBenchmark(), new MatchBenchmark(), new TorchBenchmark()];
+        [new PeakBenchmark(), new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new TokenizerBenchmark(), new GraphBenchmark(), new StartupBenchmark(), new SaeTrainBenchmark(), new ModelBenchmark(), new SteerBenchmark(), new MatchBenchmark(), new TorchBenchmark(), new LeaksBenchmark()];
 
     public abstract string Name { get; }
 
@@ -21,7 +21,9 @@ internal abstract class Benchmark
 /// <param name="Ratio">How it compares: more is better, 1 is level; null where there is nothing to compare with.</param>
 /// <param name="Goal">The least ratio (or, for plain numbers, the largest value) that is hoped for, or null.</param>
 /// <param name="Spread">Interquartile range over median, or null where it was measured once.</param>
-internal sealed record Row(string Name, double? Value, string Unit, string? Against = null, double? Ratio = null, double? Goal = null, double? Spread = null)
+/// <param name="Must">Whether the run fails where the goal is not met.</param>
+/// <param name="Ended">True for what stands for a benchmark that broke off: the run fails.</param>
+internal sealed record Row(string Name, double? Value, string Unit, string? Against = null, double? Ratio = null, double? Goal = null, double? Spread = null, bool Must = false, bool Ended = false)
 {
     /// <summary>Yes, no, or nothing where no goal is set or nothing was measured.</summary>
     public string Verdict => (Goal, Ratio, Value) switch

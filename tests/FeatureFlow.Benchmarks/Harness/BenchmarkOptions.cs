@@ -10,19 +10,20 @@ namespace FeatureFlow.Benchmarks;
 /// <param name="Index">Builds the flow index at those sizes too: some 190 TFLOP, twenty minutes on two cores.</param>
 /// <param name="Folder">Where made-up SAEs are written.</param>
 /// <param name="Engine">The engine of the benchmarks that any engine can run, in the words of --engine; null for their own choice.</param>
+/// <param name="Calls">Calls of each kind where calls are counted.</param>
 /// <param name="Json">File for the rows as JSON, or null.</param>
-internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, string? Json)
+internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, int Calls, string? Json)
 {
-    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--json FILE] [--list]";
+    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--calls N] [--json FILE] [--list]";
 
     /// <summary>The same as words, for the process of one benchmark.</summary>
     public IEnumerable<string> Arguments =>
-        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine]];
+        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, "--calls", Calls.ToString(CultureInfo.InvariantCulture), .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine]];
 
     public static BenchmarkOptions Parse(IReadOnlyList<string> args)
     {
         var names = new List<string>();
-        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, null);
+        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, 10_000, null);
         for (var i = 0; i < args.Count; i++)
         {
             string Next() => ++i < args.Count ? args[i] : throw new ArgumentException($"{args[i - 1]} needs a value");
@@ -35,6 +36,7 @@ internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, i
                 case "--full": options = options with { Full = true }; break;
                 case "--index": options = options with { Index = true }; break;
                 case "--folder": options = options with { Folder = Next() }; break;
+                case "--calls": options = options with { Calls = Positive() }; break;
                 case "--engine": options = options with { Engine = Next() }; break;
                 case "--json": options = options with { Json = Next() }; break;
                 case var name when name.StartsWith('-') || Benchmark.All.All(b => b.Name != name): throw new ArgumentException($"'{name}' is neither an option nor a benchmark ({string.Join(", ", Benchmark.All.Select(b => b.Name))})");

@@ -49,7 +49,7 @@ internal static class Parent
             File.WriteAllText(path, text.ToString());
         }
 
-        return 0;
+        return all.Exists(r => r is { Must: true, Verdict: "no" } or { Ended: true }) ? 4 : 0;
     }
 
     private static IEnumerable<Row> Start(Benchmark benchmark, BenchmarkOptions options)
@@ -58,7 +58,7 @@ internal static class Parent
         using var process = Process.Start(start)!;
         while (process.StandardOutput.ReadLine() is { } line) yield return JsonSerializer.Deserialize<Row>(line)!;
         process.WaitForExit();
-        if (process.ExitCode != 0) yield return new Row($"{benchmark.Name}: ended with exit code {process.ExitCode}", null, "");
+        if (process.ExitCode != 0) yield return new Row($"{benchmark.Name}: ended with exit code {process.ExitCode}", null, "", Ended: true);
     }
 
     private static string Number(double? value) => value is { } v ? v.ToString(Math.Abs(v) >= 1000 ? "0" : Math.Abs(v) >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture) : "";
