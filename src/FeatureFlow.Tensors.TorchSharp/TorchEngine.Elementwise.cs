@@ -180,7 +180,8 @@ public sealed partial class TorchEngine
     private TorchTensor Norms(string operation, TorchTensor x, CancellationToken cancel)
     {
         var norms = Torch.empty([x.shape[0]], ScalarType.Float64, _device);
-        Blocks(operation, (int)x.shape[0], x.shape[1] * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).square().sum(1).sqrt_()));
+        var width = Math.Max(1, x.shape[1]);
+        Blocks(operation, (int)x.shape[0], _card is null ? Math.Max(width * 16, width * 16 * (_blockBytes / (4 << 20))) : width * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).square().sum(1).sqrt_()));
         return norms;
     }
 

@@ -22,6 +22,12 @@ public sealed partial class TorchEngine
         return _transfers.Upload(t, last + 1).as_strided(Array.ConvertAll(t.Shape.ToArray(), i => (long)i), t.Strides.ToArray());
     }
 
+    private unsafe void Fill(TorchTensor flat, Tensor host)
+    {
+        using var pin = host.Pin();
+        _transfers.Fill(flat, pin.Pointer + host.ByteOffset, host.DType);
+    }
+
     // An operand of any computable type as float32
     private TorchTensor Float(Tensor t)
     {

@@ -50,6 +50,8 @@ public sealed partial class TorchEngine
         private TorchTensor? _best_QL;
         private TorchTensor? _place_QL;
         private TorchTensor? _y_KD;
+        private bool _comes;
+        private int _needed;
         private double _largestKey;
         private double _largestBias;
         private bool _plain = true;
@@ -80,10 +82,19 @@ public sealed partial class TorchEngine
             _place_QL = Keep(Torch.full([_queries, _list], _keys, ScalarType.Int64, engine._device));
             _keyNorm_K = Keep(Torch.zeros([_keys], ScalarType.Float64, engine._device));
 
-            // keys that are kept anyway, or are there already, stay where they are; others come by the tile
-            if (keys_KD.Storage is not HostStorage host || (host.IsConstant && keys_KD.Count * keys_KD.DType.Size() <= engine._uploads.Budget)) _y_KD = Keep(engine.View(keys_KD).alias());
-            _tileKeys = (int)Math.Clamp(engine._blockBytes / 2 / Math.Max(1, _width * 8L), 1, Math.Max(1, _keys));
+            // keys that are there already stay where they are; those that will be kept come by the tile, so that one is on its way while another is computed with; others come by the tile and go again
+            _tileKeys = (int)Math.Clamp(engine._blockBytes / 2 / Math.Max(1, _width * 8L), 1, _keys);
             if (engine._card is null) _tileKeys = Math.Min(_tileKeys, 16384);
+            if (keys_KD.Storage is not HostStorage || engine._uploads.Holds(keys_KD))
+            {
+                _y_KD = Keep(engine.View(keys_KD).alias());
+            }
+            else if (engine._uploads.Room(keys_KD))
+            {
+                _comes = true;
+                _y_KD = Keep(Torch.empty([_keys, _width], keys_KD.DType.Scalar(), engine._device));
+                _tileKeys = Math.Min(_tileKeys, Math.Max(2048, (_keys + 3) / 4));
+            }
         }
 
         public void NextTile()
@@ -103,25 +114,26 @@ public sealed partial class TorchEngine
             }
 
             _tile += n;
+            if (_comes && Done) engine._uploads.Adopt(keys_KD, _y_KD!.view(-1));
             options.Progress?.Report(0.9 * _tile / _keys);
         }
 
         private void Scan(int first, int count)
         {
             var stored = _y_KD is { } all ? all.narrow(0, first, count) : engine.UploadOnce(keys_KD.Rows(first, count));
+            if (_comes) engine.Fill(stored.view(-1), keys_KD.Rows(first, count));
             var norm = engine.Norms(Name, stored, cancel);
             _keyNorm_K!.narrow(0, first, count).copy_(norm);
             var most = Torch.where(norm.isfinite(), norm, Torch.full_like(norm, -1)).amax([0]);
             _largestKey = Math.Max(_largestKey, engine._transfers.Read<double>(most)[0]);
             _plain &= engine._transfers.Read<bool>(norm.isfinite().all())[0];
             var y = stored.to(ScalarType.Float32);
-            var inverse = options.Cosine ? Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32) : null;
+            if (options.Cosine) y = y.mul(Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32).unsqueeze(1));
             var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);
             var flop = engine._card is null && cancel.CanBeCanceled ? (long)(4e9 / (2.0 * count * Math.Max(1, _width))) : long.MaxValue;
             engine.Blocks(Name, _queries, Math.Max(count * 12L, engine._blockBytes / Math.Max(1, flop)), cancel, (at, n) =>
             {
                 TorchTensor scores = _x_QD!.narrow(0, at, n).mm(y.t()), best = _best_QL!.narrow(0, at, n), place = _place_QL!.narrow(0, at, n);
-                if (inverse is not null) scores.mul_(inverse);
                 if (bias is not null) scores.add_(bias);
                 if (!_plain) scores = Finite(scores);
                 var (values, indices) = scores.topk(Math.Min(_list, count), sorted: false);
@@ -132,13 +144,25 @@ public sealed partial class TorchEngine
             });
         }
 
+        // Best first. Only those within twice the error of the k-th can be among the best in truth
+        public void Rank()
+        {
+            var (best, order) = _best_QL!.sort(1, descending: true);
+            var error = options.Cosine ? Torch.full_like(_queryNorm_Q!, Error(1)) : _queryNorm_Q!.mul(_largestKey * Rounding).add(Error(0));
+            var line = best.narrow(1, Math.Min(k, _list) - 1, 1).to(ScalarType.Float64).sub(error.mul(2).unsqueeze(1));
+            _needed = (int)engine._transfers.Read<long>(best.ge(line).sum(1).amax([0]))[0];
+            _place_QL!.copy_(_place_QL.gather(1, order));
+        }
+
         // The next block of queries: scored again in float64, ordered, checked, written
         public void SettleBlock(TopKResult result)
         {
             cancel.ThrowIfCancellationRequested();
-            var n = (int)Math.Clamp(engine._blockBytes / 2 / Math.Max(1, (long)_list * _width * 12), 1, _queries - _settled);
+            if (_needed == 0) Rank();
+            var bytes = engine._card is null ? Math.Min(4 << 20, engine._blockBytes) : engine._blockBytes / 2; // on processors, what their caches hold
+            var n = (int)Math.Clamp(bytes / Math.Max(1, (long)_needed * _width * 12), 1, _queries - _settled);
             var first = _settled;
-            TorchTensor best = _best_QL!.narrow(0, first, n), place = _place_QL!.narrow(0, first, n);
+            TorchTensor best = _best_QL!.narrow(0, first, n), place = _place_QL!.narrow(0, first, n).narrow(1, 0, _needed);
             place = place.sort(1).Values;
             var there = place.lt(_keys);
             var chosen = place.clamp_max(_keys - 1);
@@ -183,9 +207,10 @@ public sealed partial class TorchEngine
         private double Error(double queryNorm)
         {
             var size = options.Cosine ? 1 : queryNorm * _largestKey;
-            var step = engine._card is not null && engine._options.Tf32 ? 1.0 / (1 << 9) : 0;
-            return size * (step + (_width + 8) * Float32Step / 2) + _largestBias * Float32Step * 2;
+            return size * Rounding + _largestBias * Float32Step * 2;
         }
+
+        private double Rounding => (engine._card is not null && engine._options.Tf32 ? 1.0 / (1 << 9) : 0) + (_width + 8) * Float32Step / 2;
 
         // [n,L] float64 scores of chosen keys
         private TorchTensor Again(int first, int n, TorchTensor chosen)

@@ -65,7 +65,7 @@ public sealed partial class TorchEngine : ITensorEngine
     }
 
     /// <inheritdoc/>
-    public unsafe void Copy(Tensor source, Tensor destination)
+    public void Copy(Tensor source, Tensor destination)
     {
         if (!source.Shape.SequenceEqual(destination.Shape)) throw TensorErrors.Shape("Copy", "shapes must be equal", source, destination);
         if (source.Storage is HostStorage && destination.Storage is HostStorage)
@@ -86,8 +86,7 @@ public sealed partial class TorchEngine : ITensorEngine
             var target = View(destination);
             if (source.Storage is HostStorage && source.IsContiguous && source.DType == destination.DType && destination.IsContiguous)
             {
-                using var pin = source.Pin();
-                _transfers.Fill(target.view(-1), pin.Pointer + source.ByteOffset, source.DType);
+                Fill(target.view(-1), source);
             }
             else
             {

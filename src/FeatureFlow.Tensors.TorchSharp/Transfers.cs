@@ -3,16 +3,17 @@ using System.Runtime.InteropServices;
 namespace FeatureFlow.Tensors.TorchSharp;
 
 /// <summary>
-/// Bytes between host memory and the device, piece by piece. Towards a card they pass through two buffers that the driver has pinned: while one is on its way, the next
-/// is read from the file.
+/// Bytes between host memory and the device, piece by piece. Towards a card they pass through buffers that the driver has pinned: while some are on their way and the card
+/// computes, the next is read from the file.
 /// </summary>
 internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
 {
-    private const int PieceBytes = 32 << 20, RingBytes = 1 << 20;
+    private const int PieceBytes = 32 << 20, Buffers = 8, RingBytes = 1 << 20;
 
     private readonly Dictionary<DType, TorchTensor[]> _staging = [];
     private readonly Dictionary<DType, TorchTensor> _rings = [];
     private readonly Dictionary<DType, int> _ringAt = [];
+    private int _turn;
 
     /// <summary>Bytes that have gone to the device so far.</summary>
     public long Uploaded { get; private set; }
@@ -38,7 +39,6 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
     {
         long elements = flat.numel(), piece = PieceBytes / type.Size();
         Uploaded += elements * type.Size();
-        var turn = 0;
         for (long at = 0; at < elements; at += piece)
         {
             var n = Math.Min(piece, elements - at);
@@ -58,14 +58,17 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
                 continue;
             }
 
-            // a buffer is free again when the card has caught up with it: two pieces back
-            if (turn >= 2 && turn % 2 == 0) Torch.cuda.synchronize(device);
-            using var buffer = Staging(type, piece)[turn++ % 2].narrow(0, 0, n);
+            // nobody waits for the card: what is asked of it next comes after. A buffer is free again a round later
+            if (_turn == Buffers)
+            {
+                Torch.cuda.synchronize(device);
+                _turn = 0;
+            }
+
+            using var buffer = Staging(type, piece)[_turn++].narrow(0, 0, n);
             source.CopyTo(buffer.bytes);
             target.copy_(buffer, nonBlocking: true);
         }
-
-        if (turn > 0) Torch.cuda.synchronize(device);
     }
 
     /// <summary>Writes contiguous host memory from a tensor of the same type and number of elements.</summary>
@@ -125,16 +128,16 @@ internal sealed unsafe class Transfers(Torch.Device device) : IDisposable
 
     public void Dispose()
     {
-        foreach (var tensor in _staging.Values.SelectMany(pair => pair).Concat(_rings.Values)) tensor.Dispose();
+        if (OnCard && _staging.Count + _rings.Count > 0) Torch.cuda.synchronize(device);
+        foreach (var tensor in _staging.Values.SelectMany(buffers => buffers).Concat(_rings.Values)) tensor.Dispose();
         _staging.Clear();
         _rings.Clear();
     }
 
     private TorchTensor[] Staging(DType type, long elements)
     {
-        if (_staging.TryGetValue(type, out var pair)) return pair;
-        pair = [Pinned(type, elements), Pinned(type, elements)];
-        return _staging[type] = pair;
+        if (!_staging.TryGetValue(type, out var buffers)) _staging[type] = buffers = [.. Enumerable.Range(0, Buffers).Select(_ => Pinned(type, elements))];
+        return buffers;
     }
 
     private static TorchTensor Pinned(DType type, long elements)

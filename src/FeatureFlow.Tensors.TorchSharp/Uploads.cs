@@ -61,15 +61,28 @@ internal sealed class Uploads(Transfers transfers, long budget)
         }
 
         return found.Flat.as_strided(Shape(host), host.Strides.ToArray(), (start - found.Start) / size);
+    }
 
-        Entry Keep(Entry entry)
-        {
-            entry.Flat.DetachFromDisposeScope();
-            entries.Add(entry);
-            _byUse.AddLast(entry.Node);
-            Held += entry.Bytes;
-            return entry;
-        }
+    /// <summary>Whether all of it is there in its stored type.</summary>
+    public bool Holds(Tensor host)
+    {
+        var storage = (HostStorage)host.Storage;
+        var (memory, address) = storage.Identity;
+        return _byMemory.TryGetValue(memory, out var entries) && entries.Exists(e => e.Covers(address + host.ByteOffset, Elements(host), host.DType));
+    }
+
+    /// <summary>Makes room for dense constant memory that is about to come; false where it is not to be kept.</summary>
+    public bool Room(Tensor host)
+    {
+        var (bytes, widened) = (host.Count * host.DType.Size(), false);
+        return ((HostStorage)host.Storage).IsConstant && host.IsContiguous && MakeRoom(bytes, bytes, ref widened);
+    }
+
+    /// <summary>Keeps what has come.</summary>
+    public void Adopt(Tensor host, TorchTensor flat)
+    {
+        var (memory, address) = ((HostStorage)host.Storage).Identity;
+        if (!Holds(host) && Room(host)) Keep(new Entry(memory, address + host.ByteOffset, host.Count, host.DType, widened: false, flat.alias()));
     }
 
     /// <summary>Gives everything back.</summary>
@@ -100,6 +113,15 @@ internal sealed class Uploads(Transfers transfers, long budget)
         }
 
         return true;
+    }
+
+    private Entry Keep(Entry entry)
+    {
+        entry.Flat.DetachFromDisposeScope();
+        _byMemory.GetOrCreateValue(entry.Memory!).Add(entry);
+        _byUse.AddLast(entry.Node);
+        Held += entry.Bytes;
+        return entry;
     }
 
     private void Drop(Entry entry)
