@@ -15,7 +15,7 @@ public sealed class OpenedPack
     private readonly Lock _lock = new();
     private string? _content;
 
-    internal OpenedPack(FlowEngine engine, Pack pack, FeatureDescriptions descriptions, IReadOnlyDictionary<Place, FileStamp> stamps, string identity)
+    internal OpenedPack(FlowEngine engine, Pack pack, FeatureDescriptions descriptions, IReadOnlyDictionary<Place, FileStamp> stamps, string identity, IFeatureMatcher? matcher = null)
     {
         Engine = engine;
         Pack = pack;
@@ -25,6 +25,7 @@ public sealed class OpenedPack
         Computed = new ComputedMatches(this);
         Index = FlowIndex.TryOpen(this);
         Matches = Index is null ? Computed : new LayeredMatches(Index, Computed);
+        if (matcher is not null) Matches = new NamedMatches(Matches, matcher);
     }
 
     /// <summary>The engine that holds it.</summary>
@@ -53,6 +54,12 @@ public sealed class OpenedPack
 
     /// <summary>The same pack with other descriptions: those that were found, not read.</summary>
     public OpenedPack With(FeatureDescriptions descriptions) => new(Engine, Pack, descriptions, Stamps, Identity);
+
+    /// <summary>
+    /// The same pack, whose searches and flow graphs go by another matcher than cosine: predecessors, successors and edges are its candidates, similarities its scores.
+    /// The matcher must have been made for the pack itself, and give as many candidates as are asked for.
+    /// </summary>
+    public OpenedPack With(IFeatureMatcher matcher) => new(Engine, Pack, Descriptions, Stamps, Identity, matcher);
 
     /// <summary>
     /// SHA-256 over layer, site and content of every SAE: equal for copies of a pack, wherever they lie. Reads headers and samples of large

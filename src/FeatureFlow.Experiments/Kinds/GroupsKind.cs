@@ -132,21 +132,17 @@ internal sealed class GroupsExperiment : IExperiment
         var done = 0;
         foreach (var matcher in units.GroupBy(u => _plan.Work[u].Matcher))
         {
-            // correlations of a few layers at a time: their activations are kept
-            foreach (var layers in matcher.GroupBy(u => _plan.Work[u].Layer).Chunk(matcher.Key == "pearson" ? PearsonMatcher.LayersTogether(_plan.PearsonTokens) : int.MaxValue))
+            using var pearson = matcher.Key == "pearson" ? new PearsonMatcher(_pack, lease.Model, _correlated!.Documents[0], PearsonMatcher.PlacesOf(_pack, matcher.Select(u => _plan.Work[u].Layer)), 1, null, cancel) : null;
+            IFeatureMatcher names = matcher.Key switch { "pearson" => pearson!, "permutation" => new AssignmentMatcher(_pack), _ => new CosineMatcher(_pack) };
+            foreach (var text in matcher.GroupBy(u => _plan.Work[u].Text))
             {
-                using var pearson = matcher.Key == "pearson" ? new PearsonMatcher(_pack, lease.Model, _correlated!.Documents[0], PearsonMatcher.PlacesOf(_pack, layers.Select(l => l.Key)), 1, null, cancel) : null;
-                IFeatureMatcher names = matcher.Key switch { "pearson" => pearson!, "permutation" => new AssignmentMatcher(_pack), _ => new CosineMatcher(_pack) };
-                foreach (var text in layers.SelectMany(l => l).GroupBy(u => _plan.Work[u].Text))
+                progress?.Report(new FlowProgress($"{matcher.Key}, {_texts.Names[text.Key]}", (double)done / units.Count));
+                var sampled = SampledText.Draw(_texts.Documents[text.Key].Select(d => (_texts.Names[text.Key], d)), _plan.TokensPerText, (ulong)_plan.Seed);
+                var report = GroupMeasurement.Measure(_pack, lease.Model, sampled, [.. text.Select(u => _plan.Work[u].Layer)], names, null, cancel);
+                foreach (var unit in text)
                 {
-                    progress?.Report(new FlowProgress($"{matcher.Key}, {_texts.Names[text.Key]}", (double)done / units.Count));
-                    var sampled = SampledText.Draw(_texts.Documents[text.Key].Select(d => (_texts.Names[text.Key], d)), _plan.TokensPerText, (ulong)_plan.Seed);
-                    var report = GroupMeasurement.Measure(_pack, lease.Model, sampled, [.. text.Select(u => _plan.Work[u].Layer)], names, null, cancel);
-                    foreach (var unit in text)
-                    {
-                        yield return (unit, JsonSerializer.Serialize(Unit(report, _plan.Work[unit].Layer)));
-                        done++;
-                    }
+                    yield return (unit, JsonSerializer.Serialize(Unit(report, _plan.Work[unit].Layer)));
+                    done++;
                 }
             }
         }

@@ -109,6 +109,9 @@ public static class CausalTables
         Summary.Write(Path.Combine(folder, "summary.csv"), report.Summary(), excel);
         Sweep.Write(Path.Combine(folder, "rsweep.csv"), report.Sweep, excel);
         Losses.Write(Path.Combine(folder, "loss.csv"), report.Losses, excel);
+        var claims = new CausalClaims(report);
+        Claims.Write(Path.Combine(folder, "claims.csv"), claims.All(), excel);
+        Methods.Write(Path.Combine(folder, "methods.csv"), claims.Methods(), excel);
     }
 
     /// <summary>Targets of a file with the columns seq, pos, layer and feature, each once; with the strategies of its column <c>strategy</c>, if it has one.</summary>

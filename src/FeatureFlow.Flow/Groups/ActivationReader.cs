@@ -15,13 +15,18 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     private readonly Dictionary<Place, (SaeLease Lease, SparseActivations Activations)> _places = [];
     private int[] _tokens = [];
 
-    public ActivationReader(OpenedPack pack, LanguageModel model, IEnumerable<Place> places, CancellationToken cancel)
+    /// <param name="pack">The pack.</param>
+    /// <param name="model">Its model.</param>
+    /// <param name="places">Whose activations are read.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    /// <param name="spill">Takes activations that memory has no room for; null keeps all. Not disposed.</param>
+    public ActivationReader(OpenedPack pack, LanguageModel model, IEnumerable<Place> places, CancellationToken cancel, ActivationSpill? spill = null)
     {
         (_engine, _cancel) = (model.Engine, cancel);
         foreach (var place in places.Distinct())
         {
             var lease = pack.Lease(place.Layer, place.Site);
-            _places[place] = (lease, new SparseActivations(lease.Sae.Info.FeatureCount));
+            _places[place] = (lease, new SparseActivations(lease.Sae.Info.FeatureCount, spill));
             if (place.Layer >= model.Config.Layers) throw FlowErrors.OtherModel(pack.Pack, place, $"it has {model.Config.Layers} layers");
             var width = model.Config.WidthAt(place.Site);
             if (lease.Sae.Info.InputWidth != width) throw FlowErrors.OtherModel(pack.Pack, place, $"the SAE reads {lease.Sae.Info.InputWidth} numbers where the model has {width}");

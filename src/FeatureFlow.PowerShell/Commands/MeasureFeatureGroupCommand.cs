@@ -15,6 +15,10 @@ public sealed class MeasureFeatureGroupCommand : TextsCmdlet
     [SupportsWildcards]
     public NumberRange[]? Layer { get; set; }
 
+    /// <summary>Who names the predecessors.</summary>
+    [Parameter(HelpMessage = "Who names the predecessors: Cosine, Assignment or Pearson")]
+    public MatchMethod Matcher { get; set; } = MatchMethod.Cosine;
+
     /// <summary>Random tokens of each text.</summary>
     [Parameter(HelpMessage = "Random tokens of each text")]
     [ValidateRange(1, int.MaxValue)]
@@ -37,7 +41,9 @@ public sealed class MeasureFeatureGroupCommand : TextsCmdlet
         var (pack, report) = OnTexts((pack, model, documents, cancel) =>
         {
             int[]? layers = Layer is null ? null : [.. SitePlaces.Of(pack.Pack, Layer, ["res"]).Select(p => p.Layer).Order()];
-            var report = GroupMeasurement.Measure(pack, model, SampledText.Draw(documents, TokenCount, Seed), layers, null, Progress, cancel);
+            using var pearson = Matcher == MatchMethod.Pearson ? new PearsonMatcher(pack, model, documents.Select(d => d.Document), PearsonMatcher.PlacesOf(pack, layers ?? [.. SitePlaces.Of(pack.Pack, null, ["res"]).Select(p => p.Layer)]), 1, null, cancel) : null;
+            IFeatureMatcher? matcher = Matcher == MatchMethod.Assignment ? new AssignmentMatcher(pack) : pearson;
+            var report = GroupMeasurement.Measure(pack, model, SampledText.Draw(documents, TokenCount, Seed), layers, matcher, Progress, cancel);
             if (folder is not null) GroupTables.Write(report, folder);
             return (pack, report);
         });

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using FeatureFlow.Experiments;
 using FeatureFlow.Flow;
+using FeatureFlow.Models;
 using FeatureFlow.Saes;
 
 namespace FeatureFlow.PowerShell;
@@ -38,8 +39,8 @@ public sealed class NewFeatureMapCommand : EngineCmdlet
     public string? ToSite { get; set; }
 
     /// <summary>How.</summary>
-    [Parameter(HelpMessage = "Assignment: one to one, of least total cost, with its proof; Cosine: the nearest of every source")]
-    [ValidateSet("Assignment", "Cosine")]
+    [Parameter(HelpMessage = "Assignment: one to one, of least total cost, with its proof; Cosine: the nearest of every source; Pearson: the best correlated over texts")]
+    [ValidateSet("Assignment", "Cosine", "Pearson")]
     public MapMethod MapMethod { get; set; } = MapMethod.Assignment;
 
     /// <summary>What is compared.</summary>
@@ -51,7 +52,7 @@ public sealed class NewFeatureMapCommand : EngineCmdlet
     public SwitchParameter Unfolded { get; set; }
 
     /// <summary>Targets of a source.</summary>
-    [Parameter(HelpMessage = "Cosine: targets of a source, 1 to 1024")]
+    [Parameter(HelpMessage = "Cosine and Pearson: targets of a source, 1 to 1024")]
     [ValidateRange(1, 1024)]
     public int Top { get; set; } = 1;
 
@@ -64,6 +65,31 @@ public sealed class NewFeatureMapCommand : EngineCmdlet
     [ValidateNotNullOrEmpty]
     public string? OutFile { get; set; }
 
+    /// <summary>Texts.</summary>
+    [Parameter(HelpMessage = "With -MapMethod Pearson: texts, as files, folders or patterns")]
+    [ValidateNotNullOrEmpty]
+    public string[] Corpus { get; set; } = [];
+
+    /// <summary>Documents drawn.</summary>
+    [Parameter(HelpMessage = "With -MapMethod Pearson: documents drawn from each corpus; 0 takes all")]
+    [ValidateRange(0, int.MaxValue)]
+    public int DocumentCount { get; set; }
+
+    /// <summary>Token ids.</summary>
+    [Parameter(HelpMessage = "With -MapMethod Pearson: a .safetensors file of token ids, BOS first, instead of texts")]
+    [ValidateNotNullOrEmpty]
+    public string IdsFile { get; set; } = "";
+
+    /// <summary>The tensor of the ids.</summary>
+    [Parameter(HelpMessage = "Its tensor, int64 or int32 [N,T]")]
+    [ValidateNotNullOrEmpty]
+    public string Tensor { get; set; } = "input_ids";
+
+    /// <summary>The model; the pack's by default.</summary>
+    [Parameter(HelpMessage = "With -MapMethod Pearson: folder of a Hugging Face checkpoint, or a hub id that the local cache has; the pack's model by default")]
+    [ValidateNotNullOrEmpty]
+    public string Model { get; set; } = "";
+
     private protected override (int Id, string Text) Activity => (7015, "Matching features");
 
     private protected override object? Target => Pack;
@@ -72,14 +98,23 @@ public sealed class NewFeatureMapCommand : EngineCmdlet
     {
         var pack = OpenPack(Pack);
         var options = new FeatureMapOptions { Method = MapMethod, Cost = Cost, Folded = !Unfolded, Top = Top, Weighted = Weighted, Assignment = new AssignmentOptions { Progress = Progress } };
+        if (MapMethod == MapMethod.Pearson && Corpus.Length == 0 && IdsFile.Length == 0) throw CmdletErrors.NoTexts("-MapMethod Pearson");
+        var texts = MapMethod == MapMethod.Pearson ? TextChoice.Of(this, Corpus, DocumentCount, IdsFile, Tensor) : null;
+        var model = Model.Length > 0 ? ModelAt(Model) : null;
         foreach (var (layer, site) in SitePlaces.Of(pack.Pack, Layer, Site ?? ["res"]))
         {
             var (to, toSite) = (To ?? layer + 1, ToSite is null ? site : Sites.Parse(ToSite));
             // the last layer has no next one: said only to who asked for it
             if (To is null && pack.Pack.Find(to, toSite) is null && Layer?.Any(l => l.IsOne && l.First == layer) != true) continue;
-            var map = Run(cancel => FeatureMapBuilder.Build(pack, layer, site, to, toSite, options, cancel));
+            var map = Run(cancel => texts is null ? FeatureMapBuilder.Build(pack, layer, site, to, toSite, options, cancel) : Correlated(pack, texts, model, new SiteAddress(layer, site), new SiteAddress(to, toSite), cancel));
             FeatureMaps.Write(this, map, OutFile, layer, to);
             WriteObject(map);
         }
+    }
+
+    private FeatureMap Correlated(OpenedPack pack, TextChoice texts, string? model, SiteAddress from, SiteAddress to, CancellationToken cancel)
+    {
+        using var lease = FlowEngine.Shared.Model(model ?? pack.Pack.Model ?? throw CmdletErrors.NoModel(pack.Pack.Source));
+        return FeatureMapBuilder.Correlate(pack, lease.Model, texts.Read(lease.Model).Select(d => d.Document), from, to, Top, Progress, cancel);
     }
 }

@@ -11,6 +11,7 @@ namespace FeatureFlow.PowerShell;
 public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
 {
     private FlowGraphOptions _options = new();
+    private MatcherChoice? _matcher;
     private TextChoice? _texts;
     private string? _model;
 
@@ -57,6 +58,10 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     [ValidateRange(1, int.MaxValue)]
     public int MaxNodes { get; set; } = new FlowGraphOptions().MaxNodes;
 
+    /// <summary>Who names matches.</summary>
+    [Parameter(HelpMessage = "Who names matches: Cosine, Assignment or Pearson")]
+    public MatchMethod Matcher { get; set; } = MatchMethod.Cosine;
+
     /// <summary>Whether texts try the edges.</summary>
     [Parameter(HelpMessage = "Try every edge on texts: remove the predecessor where both ends are active, and note on the edge what becomes of the target")]
     public SwitchParameter Verify { get; set; }
@@ -71,17 +76,17 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     public double? MinimumEffect { get; set; }
 
     /// <summary>Texts.</summary>
-    [Parameter(HelpMessage = "With -Verify: texts, as files, folders or patterns")]
+    [Parameter(HelpMessage = "With -Verify or -Matcher Pearson: texts, as files, folders or patterns")]
     [ValidateNotNullOrEmpty]
     public string[] Corpus { get; set; } = [];
 
     /// <summary>Documents drawn.</summary>
-    [Parameter(HelpMessage = "With -Verify: documents drawn from each corpus; 0 takes all")]
+    [Parameter(HelpMessage = "With -Verify or -Matcher Pearson: documents drawn from each corpus; 0 takes all")]
     [ValidateRange(0, int.MaxValue)]
     public int DocumentCount { get; set; }
 
     /// <summary>Token ids.</summary>
-    [Parameter(HelpMessage = "With -Verify: a .safetensors file of token ids, BOS first, instead of texts")]
+    [Parameter(HelpMessage = "With -Verify or -Matcher Pearson: a .safetensors file of token ids, BOS first, instead of texts")]
     [ValidateNotNullOrEmpty]
     public string IdsFile { get; set; } = "";
 
@@ -91,7 +96,7 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     public string Tensor { get; set; } = "input_ids";
 
     /// <summary>The model; the pack's by default.</summary>
-    [Parameter(HelpMessage = "With -Verify: folder of a Hugging Face checkpoint, or a hub id that the local cache has; the pack's model by default")]
+    [Parameter(HelpMessage = "With -Verify or -Matcher Pearson: folder of a Hugging Face checkpoint, or a hub id that the local cache has; the pack's model by default")]
     [ValidateNotNullOrEmpty]
     public string Model { get; set; } = "";
 
@@ -102,11 +107,17 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
     private protected override (int Id, string Text) Activity => (7005, "Building flow graphs");
 
     internal override IEnumerable<FlowGraph> Answer(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel) =>
-        _texts is null ? FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel) : Verified(pack, [.. FlowGraphBuilder.BuildMany(pack, features, _options, progress, cancel)], progress, cancel);
+        _texts is null ? Built(pack, features, progress, cancel) : Verified(pack, [.. Built(pack, features, progress, cancel)], progress, cancel);
 
     internal override string About(FlowGraph result) => result.Seed;
 
     internal override void Remark(OpenedPack pack, FlowGraph result) => LeftOut(pack, result.Notes);
+
+    private IEnumerable<FlowGraph> Built(OpenedPack pack, IReadOnlyList<FeatureId> features, IProgress<FlowProgress> progress, CancellationToken cancel)
+    {
+        var graphs = FlowGraphBuilder.BuildMany(_matcher!.For(pack, cancel), features, _options, progress, cancel);
+        return Matcher == MatchMethod.Cosine ? graphs : graphs.Select(g => g with { Notes = [.. g.Notes, $"edges and their similarities are by {Matcher.ToString().ToLowerInvariant()}"] });
+    }
 
     private IReadOnlyList<FlowGraph> Verified(OpenedPack pack, IReadOnlyList<FlowGraph> graphs, IProgress<FlowProgress> progress, CancellationToken cancel)
     {
@@ -122,11 +133,12 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
             _texts = TextChoice.Of(this, Corpus, DocumentCount, IdsFile, Tensor);
             _model = Model.Length > 0 ? ModelAt(Model) : null;
         }
-        else if (new[] { nameof(MinimumEffect), nameof(VerifyCount), nameof(Corpus), nameof(IdsFile), nameof(Model) }.FirstOrDefault(MyInvocation.BoundParameters.ContainsKey) is { } needless)
+        else if (Matcher != MatchMethod.Pearson && new[] { nameof(MinimumEffect), nameof(VerifyCount), nameof(Corpus), nameof(IdsFile), nameof(Model) }.FirstOrDefault(MyInvocation.BoundParameters.ContainsKey) is { } needless)
         {
             throw CmdletErrors.NeedsVerify($"-{needless}");
         }
 
+        _matcher = MatcherOf(Matcher, Corpus, DocumentCount, IdsFile, Tensor, Model, Top);
         var thresholds = new Thresholds(ResidualThreshold, MlpThreshold ?? ModuleThreshold, AttentionThreshold ?? ModuleThreshold);
         _options = new FlowGraphOptions
         {
@@ -138,5 +150,11 @@ public sealed class NewFlowGraphCommand : BatchCmdlet<FlowGraph>
             MaxNodes = MaxNodes,
         };
         base.Begin();
+    }
+
+    private protected override void End()
+    {
+        base.End();
+        _matcher?.Dispose();
     }
 }

@@ -107,6 +107,14 @@ public abstract class FeatureCmdlet : EngineCmdlet
     private Selection? Checked(OpenedPack pack, int layer, Site site, IReadOnlyList<int> indices) =>
         Checked(pack, layer, site, [.. indices.Select(i => new NumberRange(i))]);
 
+    /// <summary>The matcher that was asked for.</summary>
+    /// <exception cref="FeatureFlowException">FF7010: correlations without texts.</exception>
+    private protected MatcherChoice MatcherOf(MatchMethod method, string[] corpus, int documentCount, string idsFile, string tensor, string model, int top)
+    {
+        if (method == MatchMethod.Pearson && corpus.Length == 0 && idsFile.Length == 0) throw CmdletErrors.NoTexts("-Matcher Pearson");
+        return new MatcherChoice(method, method == MatchMethod.Pearson ? TextChoice.Of(this, corpus, documentCount, idsFile, tensor) : null, model.Length > 0 ? ModelAt(model) : null, top);
+    }
+
     private protected T? Try<T>(Func<T> work, object target)
         where T : class
     {

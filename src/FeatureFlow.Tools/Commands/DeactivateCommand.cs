@@ -17,7 +17,7 @@ internal sealed class DeactivateCommand : ToolCommand
     private readonly Option<int> _perToken = new("--targets-per-token") { Description = "Targets of a token and layer at most, drawn from those with an active predecessor.", HelpName = "N", DefaultValueFactory = _ => CausalTests.PaperTargets };
     private readonly Option<int[]> _layers = PackOptions.Layers("Layers of the targets; all from 1 unless given.");
     private readonly Option<int> _swept = new("--sweep-targets") { Description = "Targets for rsweep.csv and loss.csv, evenly over all; 0 for neither.", HelpName = "N", DefaultValueFactory = _ => 100 };
-    private readonly Option<string> _out = PackOptions.Out("Folder for causal.csv, one_at_a_time.csv, summary.csv, rsweep.csv and loss.csv.");
+    private readonly Option<string> _out = PackOptions.Out("Folder for causal.csv, one_at_a_time.csv, summary.csv, rsweep.csv, loss.csv, claims.csv and methods.csv.");
     private readonly Option<bool> _excel = PackOptions.Excel();
 
     public DeactivateCommand()

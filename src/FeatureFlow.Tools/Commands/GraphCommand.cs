@@ -30,7 +30,7 @@ internal sealed class GraphCommand : ToolCommand
     private readonly Option<bool> _verify = new("--verify") { Description = "Try the edges on texts: remove the predecessor where both ends are active, and note on the edge what becomes of the target." };
     private readonly Option<int> _tries = new("--verify-tokens") { Description = "Tokens tried for every edge.", HelpName = "N", DefaultValueFactory = _ => GraphVerifier.DefaultTokens };
     private readonly Option<double?> _effect = new("--minimum-effect") { Description = "With --verify: leave out edges of a smaller mean activation change.", HelpName = "X" };
-    private readonly Option<string?> _model = new("--model", "-m") { Description = "Model for --verify: the folder of a checkpoint, or a hub id that the local cache has; the pack's unless given.", HelpName = "DIR" };
+    private readonly MatcherOptions _matcher = new();
     private readonly TokenSource _tokens = new();
 
     public GraphCommand()
@@ -46,8 +46,9 @@ internal sealed class GraphCommand : ToolCommand
         Options.Add(_features);
         Options.Add(_direction);
         _thresholds.AddTo(this);
-        foreach (var option in new Option[] { _layerThresholds, _top, _forward, _maxNodes, _out, _verify, _tries, _effect, _model }) Options.Add(option);
-        _tokens.AddTo(this, result => result.GetValue(_verify), "--verify");
+        foreach (var option in new Option[] { _layerThresholds, _top, _forward, _maxNodes, _out, _verify, _tries, _effect, _matcher.Model }) Options.Add(option);
+        _matcher.AddTo(this);
+        _tokens.AddTo(this, result => result.GetValue(_verify) || _matcher.Correlates(result), "--verify and --method pearson");
     }
 
     protected override int Run(ParseResult options, ToolContext context)
@@ -64,7 +65,8 @@ internal sealed class GraphCommand : ToolCommand
             ForwardModules = Enum.Parse<ForwardModules>(options.GetValue(_forward)!, ignoreCase: true),
             MaxNodes = options.GetValue(_maxNodes),
         };
-        var graphs = context.Watch("graph", progress => FlowGraphBuilder.BuildMany(pack, options.GetValue(_features)!, settings, progress, context.Cancel).ToList());
+        var graphs = _matcher.With(options, context, pack, _tokens, _ => true, settings.Top, matcher => context.Watch("graph", progress => FlowGraphBuilder.BuildMany(matcher is null ? pack : pack.With(matcher), options.GetValue(_features)!, settings, progress, context.Cancel)
+            .Select(g => matcher is null ? g : g with { Notes = [.. g.Notes, $"edges and their similarities are by {matcher.Name}"] }).ToList()));
         if (options.GetValue(_verify)) graphs = context.Watch("verify", progress => Verify(options, context, pack, graphs, progress));
         foreach (var note in graphs.SelectMany(g => g.Notes).Distinct()) context.Note(note);
         foreach (var file in files)
@@ -88,7 +90,7 @@ internal sealed class GraphCommand : ToolCommand
 
     private List<FlowGraph> Verify(ParseResult options, ToolContext context, OpenedPack pack, List<FlowGraph> graphs, IProgress<FlowProgress> progress)
     {
-        using var lease = FlowEngine.Shared.Model(options.GetValue(_model) ?? pack.Pack.Model ?? throw ToolErrors.NoModel(pack.Pack.Source));
+        using var lease = FlowEngine.Shared.Model(options.GetValue(_matcher.Model) ?? pack.Pack.Model ?? throw ToolErrors.NoModel(pack.Pack.Source));
         var documents = _tokens.Read(options, () => lease.Model.Tokenizer, context).Select(d => d.Document).ToList();
         return [.. GraphVerifier.VerifyMany(pack, lease.Model, documents, graphs, options.GetValue(_tries), options.GetValue(_tokens.Seed), options.GetValue(_effect), progress, context.Cancel)];
     }

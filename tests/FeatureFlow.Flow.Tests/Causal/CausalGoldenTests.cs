@@ -115,6 +115,38 @@ public sealed class CausalGoldenTests : IDisposable
         Assert.True(same >= 0.95 * rows, $"{same} of {rows}");
     }
 
+    /// <summary>Every pair by the definition, from dense activations, against blocks, a file and sums of what is not zero.</summary>
+    [DataFact]
+    public void Correlations_are_those_of_dense_sums()
+    {
+        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
+        List<FeatureFlow.Models.Texts.TokenDocument> documents = [.. GoldenTokens.Documents().Take(16).Select(d => d.Document)];
+        var (target, source) = (new Place(3, Site.Res), new Place(3, Site.Mlp));
+        using var reader = new ActivationReader(_pack, lease.Model, [target, source], default);
+        reader.Run(lease.Model, [.. documents.Select(d => (d, (IReadOnlyList<int>)[.. Enumerable.Range(1, d.Ids.Length - 1)]))]);
+        double[] Column(Place place, int feature) => [.. Enumerable.Range(0, reader[place].Rows).Select(row => (double)reader[place].At(row, feature))];
+        var sources = Enumerable.Range(0, reader[source].Features).Select(f => Column(source, f)).ToArray();
+        int[] asked = [500, .. Enumerable.Range(3, 40), 7]; // in any order, and twice
+        using var pearson = new PearsonMatcher(_pack, lease.Model, documents, [target.Address, source.Address], 4, memory: 0);
+        var found = pearson.Match(target.Address, source.Address, asked, default);
+        for (var i = 0; i < asked.Length; i++)
+        {
+            var x = Column(target, asked[i]);
+            var expected = sources.Select((y, j) => (Index: j, R: Correlation(x, y))).Where(c => !double.IsNaN(c.R)).OrderByDescending(c => c.R).ThenBy(c => c.Index).Take(4).ToList();
+            Assert.Equal(expected.Count, found[i].Count);
+            Assert.All(expected.Zip(found[i]), p => Assert.Equal(p.First.R, p.Second.Score, 1e-10));
+            if (expected.Count > 1 && expected[0].R - expected[1].R > 1e-9) Assert.Equal(expected[0].Index, found[i][0].Index);
+        }
+
+        Assert.Contains(found, f => f.Count == 4);
+
+        static double Correlation(double[] x, double[] y)
+        {
+            double mx = x.Average(), my = y.Average();
+            return x.Zip(y, (a, b) => (a - mx) * (b - my)).Sum() / Math.Sqrt(x.Sum(a => (a - mx) * (a - mx)) * y.Sum(b => (b - my) * (b - my)));
+        }
+    }
+
     /// <summary>One layer of one token computed anew is what a whole pass with the same cut computes.</summary>
     [DataFact]
     public void One_layer_of_one_token_gives_what_a_whole_pass_gives()

@@ -105,6 +105,31 @@ Test 'texts are for -Verify, and -Verify needs texts' {
     }
 }
 
+Test 'cosine, assignment and correlation everywhere' {
+    $world = Join-Path $Root examples storyworld
+    'The ship sailed to the island. The captain saw a whale. The old sailor fed the dragon.' | Set-Content ship.txt
+    $texts = @{ Corpus = 'ship.txt' }
+    $found = foreach ($method in 'Cosine', 'Assignment', 'Pearson') {
+        $more = $method -eq 'Pearson' ? $texts : @{}
+        $predecessor = Find-FeaturePredecessor $world 3/res/199 -Among res -Matcher $method @more
+        Assert-True ($predecessor.Similarity -le 1.000001)
+        $graph = New-FlowGraph $world 3/res/199 -ResidualThreshold 0 -Matcher $method @more
+        $edge = $graph.Edges | Where-Object { $_.Target -eq '3/res/199' -and $_.Kind -eq 'res' }
+        Assert-Equal $predecessor.Source $edge.Predecessor
+        Assert-Equal $predecessor.Similarity $edge.Similarity
+        $map = New-FeatureMap $world -Layer 2 -MapMethod $method @more -Cost Decoder
+        Assert-True ($map.Pairs.Count -gt 0)
+        $shares = Measure-FeatureGroup $world -Layer 3 -TokenCount 4 -Matcher $method @texts
+        Assert-Equal 8 $shares.Count
+        "$method $($predecessor.Source) $($shares.Share -join ' ')"
+    }
+
+    Assert-Equal 3 @($found | Select-Object -Unique).Count
+    $code = ''
+    try { Find-FeaturePredecessor $world 3/res/199 -Matcher Pearson } catch { $code = $_.FullyQualifiedErrorId }
+    Assert-True ($code -match 'FF7010')
+}
+
 Test 'nodes of a graph' {
     $graph = New-FlowGraph $Stories 4/res/40 -ResidualThreshold 0.3
     Assert-Equal $graph.Nodes.Id ($graph.Nodes | Get-SaeFeature -Pack $Stories).Feature
