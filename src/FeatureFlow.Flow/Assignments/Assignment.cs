@@ -2,9 +2,10 @@ namespace FeatureFlow.Flow;
 
 /// <summary>An optimal assignment with the proof that it is one.</summary>
 /// <param name="Target">For every row its column, or −1 where there are fewer columns than rows.</param>
+/// <param name="Prices">v of the columns (of the rows, where there are more rows): with them anybody can check the certificate.</param>
 /// <param name="Certificate">The proof.</param>
 /// <param name="Work">What it took.</param>
-public sealed record Assignment(int[] Target, AssignmentCertificate Certificate, AssignmentWork Work);
+public sealed record Assignment(int[] Target, double[] Prices, AssignmentCertificate Certificate, AssignmentWork Work);
 
 /// <summary>
 /// The dual certificate of an assignment: prices v of columns for which Σ_i min_j (c_ij − v_j) + Σ_j v_j (every pair looked at, in float64) comes up to the cost of the

@@ -6,17 +6,17 @@ using FeatureFlow.Tensors;
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// The state of an unfinished assignment in a file: prices, values, matches, candidates, and the rows that are certified. Each writing is whole or not there. A file of another
+/// The state of an unfinished assignment in a file: prices, values, matches and candidates. Each writing is whole or not there. A file of another
 /// problem, or a damaged one, is as good as none.
 /// </summary>
 internal sealed class AssignmentCheckpoint(string path, string identity, double seconds)
 {
-    private const string Schema = "featureflow-assignment/1";
+    private const string Schema = "featureflow-assignment/2";
 
     private long _last = Stopwatch.GetTimestamp();
 
     /// <summary>Writes when the last writing is long enough ago, or always.</summary>
-    public void Save(AssignmentState state, CandidateLists lists, double[] smallest, bool always = false)
+    public void Save(AssignmentState state, CandidateLists lists, bool always = false)
     {
         if (!always && Stopwatch.GetElapsedTime(_last).TotalSeconds < seconds) return;
         var counts = new int[state.Rows];
@@ -31,14 +31,14 @@ internal sealed class AssignmentCheckpoint(string path, string identity, double 
         }
 
         SafetensorsFile.Write(path, new Dictionary<string, string> { ["schema"] = Schema, ["problem"] = identity, ["rows"] = state.Rows.ToString(CultureInfo.InvariantCulture) }, [
-            ("price", Of(state.Price)), ("value", Of(state.Value)), ("match", Of(state.ColumnOf)), ("smallest", Of(smallest)),
+            ("price", Of(state.Price)), ("value", Of(state.Value)), ("match", Of(state.ColumnOf)), ("asked", Of(lists.Asked)),
             ("count", Of(counts)), ("column", Of(columns)), ("reduced", Of(reduced)), ("cost", Of(costs)), ("line", Of(lists.Line)),
         ]);
         _last = Stopwatch.GetTimestamp();
     }
 
     /// <summary>Takes up what is there; false when that is nothing of this problem.</summary>
-    public bool TryLoad(AssignmentState state, CandidateLists lists, double[] smallest)
+    public bool TryLoad(AssignmentState state, CandidateLists lists)
     {
         if (!File.Exists(path)) return false;
         try
@@ -47,17 +47,16 @@ internal sealed class AssignmentCheckpoint(string path, string identity, double 
             if (file.Metadata.GetValueOrDefault("schema") != Schema || file.Metadata.GetValueOrDefault("problem") != identity) return false;
             file.Get("price").AsSpan<double>().CopyTo(state.Price);
             file.Get("value").AsSpan<double>().CopyTo(state.Value);
-            file.Get("smallest").AsSpan<double>().CopyTo(smallest);
             var match = file.Get("match").AsSpan<int>();
             for (var i = 0; i < match.Length; i++)
             {
                 if (match[i] >= 0) state.Match(i, match[i]);
             }
 
-            Span<int> count = file.Get("count").AsSpan<int>(), column = file.Get("column").AsSpan<int>();
+            Span<int> asked = file.Get("asked").AsSpan<int>(), count = file.Get("count").AsSpan<int>(), column = file.Get("column").AsSpan<int>();
             Span<double> reduced = file.Get("reduced").AsSpan<double>(), cost = file.Get("cost").AsSpan<double>(), line = file.Get("line").AsSpan<double>();
             for (int i = 0, at = 0; i < count.Length; at += count[i++])
-                lists.Restore(i, column.Slice(at, count[i]).ToArray(), reduced.Slice(at, count[i]).ToArray(), cost.Slice(at, count[i]).ToArray(), line[i]);
+                lists.Restore(i, asked[i], column.Slice(at, count[i]).ToArray(), reduced.Slice(at, count[i]).ToArray(), cost.Slice(at, count[i]).ToArray(), line[i]);
             return true;
         }
         catch (FeatureFlowException)

@@ -1,10 +1,9 @@
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// Exact linear assignment (SAE Match, section 3) between dictionaries whose cost matrix is never held. (1) Prices from a sample of the rows. (2) One pass finds every row's
-/// nearest columns under them. (3) Shortest augmenting paths over these candidates, exact because no search passes the line up to which a row's candidates are
-/// complete; rows that stop searches are asked again, with all columns. (4) One more pass over all pairs certifies the optimum, whatever went before. Sequential but for
-/// the passes, which give the same bits for any number of threads: so does the whole.
+/// Exact linear assignment (SAE Match, section 3) between dictionaries whose cost matrix is never held. (1) Prices from a sample of the rows. (2) One pass over all pairs finds
+/// every row's nearest columns under them. (3) Rows bid, then shortest augmenting paths over these candidates. (4) Rows whose value has passed what their candidates prove are asked
+/// again under the new prices; those that find a nearer column leave theirs; back to 3, until every row is proven. Then the certificate holds. Sequential but for the passes, which give the same bits for any number of threads: so does the whole.
 /// </summary>
 public static class AssignmentSolver
 {
@@ -17,13 +16,13 @@ public static class AssignmentSolver
     {
         var turned = costs.Rows > costs.Columns;
         var run = new Run(turned ? costs.Transpose() : costs, options ?? new AssignmentOptions(), cancel);
-        var (matched, certificate, work) = run.Solve();
+        var (matched, prices, certificate, work) = run.Solve();
         if (!certificate.IsOptimal) throw FlowErrors.NotOptimal(certificate);
-        if (!turned) return new Assignment(matched, certificate, work);
+        if (!turned) return new Assignment(matched, prices, certificate, work);
         var target = new int[costs.Rows];
         Array.Fill(target, -1);
         for (var j = 0; j < matched.Length; j++) target[matched[j]] = j;
-        return new Assignment(target, certificate, work);
+        return new Assignment(target, prices, certificate, work);
     }
 
     private sealed class Run(ICostSource costs, AssignmentOptions options, CancellationToken cancel)
@@ -32,61 +31,103 @@ public static class AssignmentSolver
         private const int PassBlock = 8192;
         private const double RelativeTolerance = 1e-11;
 
-        private readonly AssignmentState _state = new(costs.Rows, costs.Columns);
-        private readonly CandidateLists _lists = new(costs.Rows);
-        private readonly AssignmentCheckpoint? _checkpoint = options.Checkpoint is { } file ? new(file, costs.Identity, options.CheckpointSeconds) : null;
+        // by how much of what enters it a reduced cost may be off and count as equal
+        private const double Equal = 1e-13;
 
-        // every row's smallest reduced cost over all columns, as the certificate finds it; NaN before
-        private readonly double[] _smallest = new double[costs.Rows];
+        private readonly AssignmentState _state = new(costs.Rows, costs.Columns);
+        private readonly AssignmentCheckpoint? _checkpoint = options.Checkpoint is { } file ? new(file, costs.Identity, options.CheckpointSeconds) : null;
+        private readonly int _first = Math.Min(options.Candidates, costs.Columns);
+
+        private CandidateLists _lists = new(0, []);
         private long _queries;
 
         public Assignment Solve()
         {
-            if (costs.Rows == 0) return new Assignment([], new AssignmentCertificate(0, 0, 0, 0), new AssignmentWork(0, 0, 0, 0));
-            Array.Fill(_smallest, double.NaN);
-            if (_checkpoint?.TryLoad(_state, _lists, _smallest) != true) StartPrices();
+            if (costs.Rows == 0) return new Assignment([], [], new AssignmentCertificate(0, 0, 0, 0), new AssignmentWork(0, 0, 0, 0));
+            _lists = new CandidateLists(costs.Rows, _state.Price);
+            if (_checkpoint?.TryLoad(_state, _lists) != true) StartPrices();
             try
             {
+                AskAll();
+                for (var row = 0; row < costs.Rows; row++) Settle(row); // a stop may have come between asking a row and using the answer
                 var (rounds, search) = Match();
-                Certify();
                 _checkpoint?.Delete();
-                return new Assignment(_state.ColumnOf, Certificate(), new AssignmentWork(_queries, rounds, search.Paths, search.Scanned));
+                options.Progress?.Report(new FlowProgress("certificate", 1));
+                return new Assignment(_state.ColumnOf[..costs.Rows], _state.Price, Certificate(), new AssignmentWork(_queries, rounds, search.Paths, search.Scanned));
             }
             catch (OperationCanceledException)
             {
                 // between two steps the state is always one that can be gone on from
-                _checkpoint?.Save(_state, _lists, _smallest, always: true);
+                _checkpoint?.Save(_state, _lists, always: true);
                 throw;
+            }
+        }
+
+        private void AskAll()
+        {
+            for (var start = 0; start < costs.Rows; start += PassBlock)
+            {
+                int[] rows = [.. Enumerable.Range(start, Math.Min(PassBlock, costs.Rows - start)).Where(i => _lists.Count(i) == 0)];
+                if (rows.Length > 0) Renew(rows, Report("candidates", 0.05 + (0.5 * start / costs.Rows), 0.5 * rows.Length / costs.Rows));
             }
         }
 
         private (int Rounds, PathSearch Search) Match()
         {
-            var first = Math.Min(options.Candidates, costs.Columns);
-            for (var start = 0; start < costs.Rows; start += PassBlock)
-            {
-                int[] rows = [.. Enumerable.Range(start, Math.Min(PassBlock, costs.Rows - start)).Where(i => _lists.Count(i) == 0)];
-                if (rows.Length == 0) continue;
-                Renew(rows, first, Report("candidates", 0.05 + (0.4 * start / costs.Rows), 0.4 * rows.Length / costs.Rows));
-            }
-
             var search = new PathSearch(_state, _lists);
-            if (_state.FreeRows().Count == costs.Rows) search.Bid(_state.FreeRows(), cancel);
+            if (_state.FreeRows().Count == costs.Columns) search.Bid([.. Enumerable.Range(0, costs.Rows)], cancel);
+            var done = 0.55;
             for (var rounds = 0; ; rounds++)
             {
                 foreach (var row in _state.FreeRows())
                 {
                     cancel.ThrowIfCancellationRequested();
-                    search.Match(row);
+                    if (row >= costs.Rows && _state.ColumnOf[row] < 0) MatchIdle();
+                    if (_state.ColumnOf[row] < 0) search.Match(row);
                 }
 
-                var free = _state.FreeRows().Count;
-                options.Progress?.Report(new FlowProgress(FormattableString.Invariant($"paths, {free} left"), 0.45 + (0.2 * (costs.Rows - free) / costs.Rows)));
-                if (free == 0) return (rounds, search);
-                int[] stale = [.. search.Stale.Order()];
+                int[] unproven = [.. Enumerable.Range(0, costs.Rows).Where(i => _state.Value[i] > _lists.Line[i] || search.Stale.Contains(i))];
                 search.Stale.Clear();
-                if (stale.Length == 0) throw FlowErrors.NoCosts(_state.FreeRows()[0]);
-                Renew(stale, first, null);
+                var free = _state.FreeRows();
+                options.Progress?.Report(new FlowProgress(FormattableString.Invariant($"paths, {free.Count} left"), done));
+                if (unproven.Length == 0)
+                {
+                    if (free.Count > 0) throw FlowErrors.NoCosts(free[0]);
+                    return (rounds, search);
+                }
+
+                Renew(unproven, Report("candidates again", done, (1 - done) / 3));
+                done += (1 - done) / 3;
+                foreach (var row in unproven) Settle(row);
+            }
+        }
+
+        // under its new candidates a row is worth what its nearest column says, and leaves one that is farther
+        private void Settle(int row)
+        {
+            var near = _lists.Nearest(row, _state.Price);
+            var j = _state.ColumnOf[row];
+            if (j >= 0)
+            {
+                if (_state.Value[row] - near <= Equal * (Math.Abs(near) + Math.Abs(_lists.Costs(row)[0]) + Math.Abs(_state.Price[j]))) return;
+                _state.Part(row);
+            }
+
+            _state.Value[row] = near;
+        }
+
+        // idle rows take free columns of the highest price: nothing is nearer to them
+        private void MatchIdle()
+        {
+            var highest = _state.Price.Max();
+            var row = costs.Rows;
+            for (var j = 0; j < costs.Columns; j++)
+            {
+                if (_state.RowOf[j] >= 0 || _state.Price[j] < highest) continue;
+                while (row < costs.Columns && _state.ColumnOf[row] >= 0) row++;
+                if (row == costs.Columns) return;
+                _state.Value[row] = -highest;
+                _state.Match(row, j);
             }
         }
 
@@ -100,28 +141,11 @@ public static class AssignmentSolver
             costs.Smallest(sample, _state.Price, Report("prices", 0, 0.05), cancel);
         }
 
-        private void Renew(int[] rows, int first, Stage? progress)
+        private void Renew(int[] rows, IProgress<double>? progress)
         {
             _queries += rows.Length;
-            _lists.Renew(costs, rows, _state.Price, first, progress, cancel);
-            _checkpoint?.Save(_state, _lists, _smallest);
-        }
-
-        // asks all rows anew, so that nothing that went before is trusted
-        private void Certify()
-        {
-            var column = new int[PassBlock];
-            var smallest = new double[PassBlock];
-            for (var start = 0; start < costs.Rows; start += PassBlock)
-            {
-                var count = Math.Min(PassBlock, costs.Rows - start);
-                if (!double.IsNaN(_smallest[start + count - 1])) continue;
-                costs.Nearest([.. Enumerable.Range(start, count)], _state.Price, 1, column, smallest, Report("certificate", 0.65 + (0.35 * start / costs.Rows), 0.35 * count / costs.Rows), cancel);
-                smallest.AsSpan(0, count).CopyTo(_smallest.AsSpan(start));
-                _checkpoint?.Save(_state, _lists, _smallest);
-            }
-
-            options.Progress?.Report(new FlowProgress("certificate", 1));
+            _checkpoint?.Save(_state, _lists);
+            _lists.Renew(costs, rows, _state.Price, _first, progress, cancel);
         }
 
         private AssignmentCertificate Certificate()
@@ -131,8 +155,9 @@ public static class AssignmentSolver
             {
                 var cost = costs.Cost(i, _state.ColumnOf[i]);
                 primal += cost;
-                dual += _smallest[i];
-                size += Math.Abs(_smallest[i]) + Math.Abs(cost);
+                var smallest = Math.Min(_lists.Nearest(i, _state.Price), _lists.Line[i]);
+                dual += smallest;
+                size += Math.Abs(smallest) + Math.Abs(cost);
             }
 
             foreach (var price in _state.Price)

@@ -2,27 +2,43 @@ namespace FeatureFlow.Flow;
 
 /// <summary>
 /// For every row its nearest columns under prices as they were when it was asked, in rising order of reduced cost, and the line: no other column was nearer than that. Prices
-/// only fall, and reduced costs only rise with it, so the line holds for ever: a search that stays under it is exact although it sees few columns.
+/// only fall, and reduced costs only rise with it, so the line holds for ever: what stays under it is exact although few columns are seen.
 /// </summary>
 internal sealed class CandidateLists
 {
     private const int MostCandidates = 1024;
 
+    // a row is asked this often before it gets more candidates
+    private const int SameTimes = 3;
+
     private readonly int[][] _columns;
     private readonly double[][] _costs;
     private readonly double[][] _reduced;
 
-    public CandidateLists(int rows)
+    /// <summary>Empty lists of rows, and what idle rows from <paramref name="rows"/> on share: every column, at no cost.</summary>
+    public CandidateLists(int rows, double[] prices)
     {
-        (_columns, _costs, _reduced, Line) = (new int[rows][], new double[rows][], new double[rows][], new double[rows]);
-        Array.Fill(_columns, []);
-        Array.Fill(_costs, []);
-        Array.Fill(_reduced, []);
-        Array.Fill(Line, double.NegativeInfinity);
+        (_columns, _costs, _reduced) = (new int[prices.Length][], new double[prices.Length][], new double[prices.Length][]);
+        (Line, Asked) = (new double[prices.Length], new int[prices.Length]);
+        _columns.AsSpan(0, rows).Fill([]);
+        _costs.AsSpan(0, rows).Fill([]);
+        _reduced.AsSpan(0, rows).Fill([]);
+        Line.AsSpan(0, rows).Fill(double.NegativeInfinity);
+        if (rows == prices.Length) return;
+        int[] all = [.. Enumerable.Range(0, prices.Length)];
+        double[] reduced = [.. prices.Select(v => -v)];
+        Array.Sort(reduced, all);
+        _columns.AsSpan(rows).Fill(all);
+        _costs.AsSpan(rows).Fill(new double[prices.Length]);
+        _reduced.AsSpan(rows).Fill(reduced);
+        Line.AsSpan(rows).Fill(double.PositiveInfinity);
     }
 
     /// <summary>Reduced cost under which a row's list is complete; +∞ for a row that lists all columns.</summary>
     public double[] Line { get; }
+
+    /// <summary>How often a row was asked.</summary>
+    public int[] Asked { get; }
 
     public int[] Columns(int row) => _columns[row];
 
@@ -33,25 +49,19 @@ internal sealed class CandidateLists
 
     public int Count(int row) => _columns[row].Length;
 
-    /// <summary>How many candidates a row gets when it is asked next: twice as many every time; beyond what a search gives, all columns.</summary>
-    public int NextCount(int row, int first, int all)
+    /// <summary>The smallest reduced cost of the columns listed, as it is now; the row's smallest of all, unless the line is under it.</summary>
+    public double Nearest(int row, double[] prices)
     {
-        var next = _columns[row].Length == 0 ? first : 2L * _columns[row].Length;
-        return next >= all || next > MostCandidates ? all : (int)next;
-    }
-
-    public void Set(int row, int[] columns, double[] reduced, double[] prices, int all)
-    {
-        if (columns.Length == 0) throw FlowErrors.NoCosts(row);
-        var costs = new double[columns.Length];
-        for (var e = 0; e < columns.Length; e++) costs[e] = reduced[e] + prices[columns[e]];
-        (_columns[row], _reduced[row], _costs[row]) = (columns, reduced, costs);
-        Line[row] = columns.Length == all ? double.PositiveInfinity : reduced[^1];
+        int[] columns = _columns[row];
+        double[] costs = _costs[row], reduced = _reduced[row];
+        var nearest = double.PositiveInfinity;
+        for (var e = 0; e < columns.Length && reduced[e] < nearest; e++) nearest = Math.Min(nearest, costs[e] - prices[columns[e]]);
+        return nearest;
     }
 
     /// <summary>Puts back what a checkpoint kept.</summary>
-    public void Restore(int row, int[] columns, double[] reduced, double[] costs, double line) =>
-        (_columns[row], _reduced[row], _costs[row], Line[row]) = (columns, reduced, costs, line);
+    public void Restore(int row, int asked, int[] columns, double[] reduced, double[] costs, double line) =>
+        (Asked[row], _columns[row], _reduced[row], _costs[row], Line[row]) = (asked, columns, reduced, costs, line);
 
     /// <summary>Asks for the nearest columns of some rows under the prices.</summary>
     public void Renew(ICostSource source, ReadOnlySpan<int> rows, double[] prices, int first, IProgress<double>? progress, CancellationToken cancel)
@@ -82,6 +92,23 @@ internal sealed class CandidateLists
 
             done += members.Length;
         }
+    }
+
+    // asked under new prices, as many candidates mostly do; a row that comes again and again gets twice as many every time, and beyond what a search gives, all
+    private int NextCount(int row, int first, int all)
+    {
+        var next = (long)first << Math.Clamp(Asked[row] + 1 - SameTimes, 0, 30);
+        return next >= all || next > MostCandidates ? all : (int)next;
+    }
+
+    private void Set(int row, int[] columns, double[] reduced, double[] prices, int all)
+    {
+        if (columns.Length == 0) throw FlowErrors.NoCosts(row);
+        var costs = new double[columns.Length];
+        for (var e = 0; e < columns.Length; e++) costs[e] = reduced[e] + prices[columns[e]];
+        (_columns[row], _reduced[row], _costs[row]) = (columns, reduced, costs);
+        Line[row] = columns.Length == all ? double.PositiveInfinity : reduced[^1];
+        Asked[row]++;
     }
 
     private void Set(int row, ICostSource source, double[] prices, CancellationToken cancel)

@@ -1,20 +1,24 @@
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// Matches one row after another along shortest augmenting paths (Jonker and Volgenant 1987), seeing candidates only. A search that would pass a row's line stops there: prices are
-/// changed as far as it got, which is exact, the row that stopped it is named, and the search goes on when that row has been asked again.
+/// Matches one row after another along shortest augmenting paths (Jonker and Volgenant 1987), seeing candidates only. Beyond a row's line other columns may be nearer: a search
+/// passes it on trust, by a few times the width of the row's list, so that contested columns become as dear as they must be at once; who trusted too much is asked again.
+/// A search that would go still farther stops: prices are changed as far as it got, and it goes on when the row that stopped it has been asked again.
 /// </summary>
 internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
 {
+    // of a row's list: the distance between its nearest and its farthest candidate
+    private const double TrustedWidths = 4;
+
     private readonly double[] _distance = new double[state.Columns];
     private readonly int[] _from = new int[state.Columns];
     private readonly int[] _seen = new int[state.Columns];
     private readonly int[] _settled = new int[state.Columns];
     private readonly List<int> _order = [];
-    private readonly List<(double End, int Row)> _lines = [];
     private readonly PriorityHeap _heap = new();
     private int _stamp;
-    private double _limit;
+    private int _idle;
+    private (double Distance, int Row) _limit;
     private double _free;
 
     /// <summary>Rows whose lists stopped a search.</summary>
@@ -53,7 +57,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
                     if (double.IsPositiveInfinity(second)) second = near; // the only column there is
                     value[i] = second;
                     var owner = state.RowOf[j];
-                    if (second > near) price[j] -= second - near;
+                    if (second > near) state.Fall(j, second - near);
                     else if (owner >= 0 && other >= 0) (j, owner) = (other, state.RowOf[other]);
                     state.Match(i, j);
                     if (owner >= 0)
@@ -90,14 +94,13 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
         _stamp++;
         _heap.Clear();
         _order.Clear();
-        _lines.Clear();
-        (_limit, _free) = (double.PositiveInfinity, double.PositiveInfinity);
+        (_limit, _free) = ((double.PositiveInfinity, row), double.PositiveInfinity);
         state.Value[row] = near;
         Scan(row, 0);
         while (_heap.TryPop(out var distance, out var j))
         {
             if (_settled[j] == _stamp || distance > _distance[j]) continue;
-            if (distance > _limit) break;
+            if (distance > _limit.Distance) break;
             if (state.RowOf[j] < 0)
             {
                 Lower(row, distance);
@@ -110,31 +113,28 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
             Scan(state.RowOf[j], distance);
         }
 
-        Lower(row, _limit);
-        AskAgain();
+        if (double.IsPositiveInfinity(_limit.Distance)) throw FlowErrors.NoCosts(row);
+        Lower(row, _limit.Distance);
+        Stale.Add(_limit.Row);
         return false;
-    }
-
-    // the row that stopped the search, and those that would stop it next: asking many rows at once costs little more than asking one
-    private void AskAgain()
-    {
-        _lines.Sort();
-        for (var i = 0; i < _lines.Count && (i < Math.Max(16, _lines.Count / 8) || _lines[i].End <= _limit); i++)
-        {
-            if (double.IsFinite(_lines[i].End)) Stale.Add(_lines[i].Row);
-        }
     }
 
     private void Scan(int row, double distance)
     {
+        if (row >= state.Rows)
+        {
+            // idle rows are alike, and the first one passed is the nearest
+            if (_idle == _stamp) return;
+            _idle = _stamp;
+        }
+
         Scanned++;
         var start = distance - state.Value[row];
-        var end = start + lists.Line[row];
-        _lines.Add((end, row));
-        if (end < _limit) _limit = end;
         int[] columns = lists.Columns(row);
         double[] costs = lists.Costs(row), reduced = lists.Reduced(row), price = state.Price;
-        var bound = Math.Min(_limit, _free);
+        var end = start + lists.Line[row] + (TrustedWidths * (lists.Line[row] - reduced[0]));
+        if (end < _limit.Distance) _limit = (end, row);
+        var bound = Math.Min(_limit.Distance, _free);
         for (var e = 0; e < columns.Length; e++)
         {
             // what follows is no nearer than it was when asked
@@ -155,7 +155,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
         {
             var step = end - _distance[j];
             if (step <= 0) continue;
-            state.Price[j] -= step;
+            state.Fall(j, step);
             state.Value[state.RowOf[j]] += step;
         }
 

@@ -11,7 +11,7 @@ public sealed class AssignmentTests
         get
         {
             var data = new TheoryData<string, int, int>();
-            foreach (var kind in new[] { "random", "integers", "equal", "points", "hubs", "duplicates", "zeros" })
+            foreach (var kind in new[] { "random", "integers", "equal", "points", "hubs", "crowds", "duplicates", "zeros" })
             {
                 foreach (var (rows, columns) in new[] { (1, 1), (2, 3), (7, 7), (60, 60), (60, 41), (41, 60), (160, 160) }) data.Add(kind, rows, columns);
             }
@@ -33,6 +33,7 @@ public sealed class AssignmentTests
             Assert.True(found.Certificate.IsOptimal);
             Assert.InRange(found.Certificate.Gap, -found.Certificate.Tolerance, found.Certificate.Tolerance);
             Assert.Equal((long)rows * columns, found.Certificate.Pairs);
+            Assert.Equal(Bound(matrix, found.Prices), found.Certificate.Dual, 1e-9 * (1 + Math.Abs(best)));
             Assert.Equal(rows, found.Target.Length);
             var matched = found.Target.Where(j => j >= 0).ToArray();
             Assert.Equal(Math.Min(rows, columns), matched.Distinct().Count());
@@ -117,7 +118,7 @@ public sealed class AssignmentTests
         using var stop = new CancellationTokenSource();
         var costs = new Counting(new PointCosts(CpuEngine.Shared, a, b, "x"));
         costs.Begin(() => { if (costs.Calls == 2) stop.Cancel(); });
-        Assert.ThrowsAny<OperationCanceledException>(() => AssignmentSolver.Solve(costs, new AssignmentOptions { Checkpoint = file }, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => AssignmentSolver.Solve(costs, new AssignmentOptions { Candidates = 4, Checkpoint = file }, stop.Token));
         var other = new PointCosts(CpuEngine.Shared, a, c, "x");
         Assert.Equal(AssignmentSolver.Solve(other).Certificate, AssignmentSolver.Solve(other, new AssignmentOptions { Checkpoint = file }).Certificate);
         File.WriteAllText(file, "not a checkpoint");
@@ -165,13 +166,15 @@ public sealed class AssignmentTests
 
         const int Width = 5;
         float Size() => kind == "hubs" ? (float)Math.Exp(4 * random.NextDouble()) : 1; // columns that are near to everybody, or to nobody
-        float[] Made(int count) => [.. Enumerable.Range(0, count).SelectMany(i =>
+        float[] Made(int count, int side) => [.. Enumerable.Range(0, count).SelectMany(i =>
         {
             var size = kind == "zeros" && i % 2 == 0 ? 0 : Size();
             var point = kind == "duplicates" ? new Random(i % 5) : random;
-            return Enumerable.Range(0, Width).Select(_ => size * (float)(point.NextDouble() - 0.5)).ToArray();
+            // crowds: most rows are near few of the columns, so that lists hold nothing but contested ones
+            var far = kind == "crowds" && (i < count / 4) == (side == 0) ? 3 : 0;
+            return Enumerable.Range(0, Width).Select(_ => far + (size * (float)(point.NextDouble() - 0.5))).ToArray();
         })];
-        var (a, b) = (Tensor.From(Made(rows), rows, Width), Tensor.From(Made(columns), columns, Width));
+        var (a, b) = (Tensor.From(Made(rows, 0), rows, Width), Tensor.From(Made(columns, 1), columns, Width));
         for (var i = 0; i < rows; i++)
         {
             for (var j = 0; j < columns; j++)
@@ -181,6 +184,17 @@ public sealed class AssignmentTests
         }
 
         return (new PointCosts(CpuEngine.Shared, a, b, kind), matrix);
+    }
+
+    // the dual bound that prices prove, every pair looked at
+    private static double Bound(double[,] matrix, double[] prices)
+    {
+        var (n, m) = (matrix.GetLength(0), matrix.GetLength(1));
+        var turned = n > m;
+        if (turned) (n, m) = (m, n);
+        double Cost(int i, int j) => turned ? matrix[j, i] : matrix[i, j];
+        var smallest = Enumerable.Range(0, n).Sum(i => Enumerable.Range(0, m).Min(j => Cost(i, j) - prices[j]));
+        return smallest + prices.Sum() - ((m - n) * prices.Max());
     }
 
     // Kuhn and Munkres with potentials, all costs at hand, O(n³): written for reading, kept as the oracle
