@@ -63,10 +63,9 @@ internal struct Candidates
     public void Compact()
     {
         if (_count < _k || Overflowed) return;
-        Span<float> sorted = _count <= 512 ? stackalloc float[_count] : new float[_count];
-        _score.AsSpan(0, _count).CopyTo(sorted);
-        sorted.Sort();
-        var line = sorted[_count - _k] - _margin;
+        Span<float> scores = _count <= 512 ? stackalloc float[_count] : new float[_count];
+        _score.AsSpan(0, _count).CopyTo(scores);
+        var line = Selection.KthLargestOfFew(scores, _k) - _margin;
         // the line itself stays in: a key exactly there could still tie
         Line = Math.Max(Line, MathF.BitDecrement(line));
         var kept = 0;

@@ -46,6 +46,33 @@ internal static unsafe class Selection
         }
     }
 
+    /// <summary>The k-th largest of a few numbers, none of them NaN, which change places (Hoare's selection, 1961): linear, where sorting would not be.</summary>
+    public static float KthLargestOfFew(Span<float> x, int k)
+    {
+        int low = 0, high = x.Length - 1, at = k - 1;
+        while (low < high)
+        {
+            float a = x[low], b = x[(low + high) / 2], c = x[high];
+            var pivot = Math.Max(Math.Min(a, b), Math.Min(Math.Max(a, b), c)); // the middle one
+            int i = low, j = high;
+            while (i <= j)
+            {
+                while (x[i] > pivot) i++;
+                while (x[j] < pivot) j--;
+                if (i > j) break;
+                (x[i], x[j]) = (x[j], x[i]);
+                i++;
+                j--;
+            }
+
+            if (at <= j) high = j;
+            else if (at >= i) low = i;
+            else break; // between the two, all equal the pivot
+        }
+
+        return x[at];
+    }
+
     // a heap of the k best so far, its smallest on top: most elements are turned away by one comparison
     private static float KthLargest(ReadOnlySpan<float> x, int k)
     {

@@ -140,6 +140,26 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         fixed (float* scale = s.KeyScale, bias = s.KeyBias)
         {
             var j = 0;
+            if (Vector512.IsHardwareAccelerated)
+            {
+                var far = Vector512.Create(c.Line);
+                for (; j + 16 <= width; j += 16)
+                {
+                    var v = Vector512.Load(scores + j);
+                    if (scale != null) v *= Vector512.Load(scale + firstKey + j) * factor;
+                    if (bias != null) v += Vector512.Load(bias + firstKey + j);
+                    var above = Vector512.GreaterThan(v, far).ExtractMostSignificantBits();
+                    if (above == 0) continue;
+                    for (; above != 0; above &= above - 1)
+                    {
+                        var lane = System.Numerics.BitOperations.TrailingZeroCount(above);
+                        c.Offer(firstKey + j + lane, v[lane]);
+                    }
+
+                    far = Vector512.Create(c.Line);
+                }
+            }
+
             var line = Vector256.Create(c.Line);
             for (; j + 8 <= width; j += 8)
             {
