@@ -134,7 +134,8 @@ internal sealed class SteerBenchmark : Benchmark
         return (2.0 * tasks.Count * tokens * ((layer * c.Layers) + logits), (2.0 * edited * (tokens - 1) * layer) + (2.0 * tasks.Count * tokens * 2 * logits));
     }
 
-    private static string Root { get; } = typeof(SteerBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!;
+    /// <summary>The repository's folder.</summary>
+    internal static string Root { get; } = typeof(SteerBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!;
 
     private static void Drain<T>(IEnumerable<T> all)
     {
