@@ -1,4 +1,5 @@
 using FeatureFlow.Models;
+using FeatureFlow.Models.Generation;
 using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Flow;
@@ -9,6 +10,8 @@ namespace FeatureFlow.Flow;
 /// </summary>
 internal sealed class SteeredTrace : ISiteHook, IDisposable
 {
+    private const long LogitBytes = 512L << 20;
+
     private readonly InterventionSet _set;
     private readonly InterventionHook _edits;
     private readonly TargetReader _targets;
@@ -21,7 +24,10 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private readonly Dictionary<int, TokenNotes> _prompts = [];
     private readonly Dictionary<int, TokenNotes> _texts = [];
     private readonly HashSet<int> _entries;
+    private readonly Stack<float[]> _free = [];
+    private readonly bool _keepsLogits;
     private Tensor? _host;
+    private Tensor? _logits;
 
     /// <summary>Watches the texts of tasks.</summary>
     /// <param name="pack">The pack.</param>
@@ -30,8 +36,10 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     /// <param name="plans">Plans, as in the set.</param>
     /// <param name="tasks">Tasks; owners of rows are their numbers.</param>
     /// <param name="planOf">Number of every task's plan.</param>
-    public SteeredTrace(OpenedPack pack, InterventionSet set, InterventionHook edits, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf)
+    /// <param name="generation">How texts are drawn: logits are kept where so many of them take little memory, else made again.</param>
+    public SteeredTrace(OpenedPack pack, InterventionSet set, InterventionHook edits, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf, GenerationOptions generation)
     {
+        _keepsLogits = (long)Math.Min(tasks.Count, generation.RowsTogether) * generation.MaxTokens * set.Model.Config.Vocabulary * sizeof(float) <= LogitBytes;
         (_set, _edits, _plans, _tasks, _planOf) = (set, edits, plans, tasks, planOf);
         _targets = new TargetReader(pack, set.Model.Engine, plans.SelectMany(p => p.Targets));
         _hooks = new SiteHooks(edits, _targets);
@@ -56,7 +64,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         if (_hooks.Wants(at)) _hooks.Visit(at, x_TD, batch);
         if (at.Site != Site.Res || (at.Layer != Last && !_entries.Contains(at.Layer + 1))) return;
         var width = x_TD.Shape[1];
-        var state = Host(x_TD);
+        var state = Host(ref _host, x_TD);
         for (var r = 0; r < batch.Rows.Length; r++)
         {
             var (run, owner) = (batch.Rows[r], batch.Owners[r]);
@@ -78,14 +86,30 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         _targets.Forget();
     }
 
+    /// <summary>Keeps the logits of a pass, if logits are kept: those of a prompt until something is written, then those of what was written.</summary>
+    public void Keep(Tensor logits_RV, IReadOnlyList<int> owners)
+    {
+        if (!_keepsLogits) return;
+        var width = logits_RV.Shape[1];
+        var logits = Host(ref _logits, logits_RV).AsSpan<float>();
+        for (var r = 0; r < owners.Count; r++)
+        {
+            var notes = _texts.GetValueOrDefault(owners[r]) ?? _prompts[_promptOf[owners[r]]];
+            if (notes.Start == 0 && notes.Logits.Count > 0) continue; // a prompt that was read again
+            if (!_free.TryPop(out var row)) row = new float[width];
+            logits.Slice(r * width, width).CopyTo(row);
+            notes.Logits.Add(row);
+        }
+    }
+
     /// <summary>What is known of a text's prompt and of what was written.</summary>
     public (TokenNotes Prompt, TokenNotes Written) Of(int task) => (Notes(task, 0), Notes(task, _tasks[task].Ids.Length));
 
     /// <summary>Forgets a text that is measured, and its prompt when no other waits for it.</summary>
     public void Forget(int task)
     {
-        _texts.Remove(task);
-        if (--_waiting[_promptOf[task]] == 0) _prompts.Remove(_promptOf[task]);
+        Free(_texts, task);
+        if (--_waiting[_promptOf[task]] == 0) Free(_prompts, _promptOf[task]);
     }
 
     /// <inheritdoc/>
@@ -93,6 +117,13 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     {
         _targets.Dispose();
         _host?.Dispose();
+        _logits?.Dispose();
+    }
+
+    private void Free(Dictionary<int, TokenNotes> of, int key)
+    {
+        if (!of.Remove(key, out var notes)) return;
+        foreach (var row in notes.Logits) _free.Push(row);
     }
 
     private TokenNotes Notes(int owner, int position)
@@ -102,15 +133,15 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         return of.TryGetValue(key, out var notes) ? notes : of[key] = new TokenNotes(of == _prompts ? 0 : _tasks[owner].Ids.Length, width);
     }
 
-    private Tensor Host(Tensor x_TD)
+    private Tensor Host(ref Tensor? buffer, Tensor x_TD)
     {
-        if (_host is null || _host.Count < x_TD.Count)
+        if (buffer is null || buffer.Count < x_TD.Count)
         {
-            _host?.Dispose();
-            _host = Tensor.Allocate(DType.F32, x_TD.Shape);
+            buffer?.Dispose();
+            buffer = Tensor.Allocate(DType.F32, x_TD.Shape);
         }
 
-        var host_TD = new Tensor(_host.Storage, DType.F32, x_TD.Shape);
+        var host_TD = new Tensor(buffer.Storage, DType.F32, x_TD.Shape);
         _set.Model.Engine.Copy(x_TD, host_TD);
         return host_TD;
     }
@@ -134,6 +165,9 @@ internal sealed class TokenNotes(int start, int width)
 
     /// <summary>[T,D] what leaves the last layer.</summary>
     public NumberRows Leaving { get; } = new(width);
+
+    /// <summary>Logits of every prediction, [V] each, where they are kept: of a prompt one, of a text one for each token but the last.</summary>
+    public List<float[]> Logits { get; } = [];
 }
 
 /// <summary>Rows of numbers, as many as come.</summary>

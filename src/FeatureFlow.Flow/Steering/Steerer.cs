@@ -9,7 +9,7 @@ public sealed record SteeringOptions
     /// <summary>Feature Flow's draws: temperature 1.27, top-p 0.7; 36 tokens.</summary>
     public static GenerationOptions PaperGeneration { get; } = new() { Temperature = 1.27f, TopP = 0.7f, MaxTokens = 36 };
 
-    /// <summary>How tokens are drawn; its hook must be null.</summary>
+    /// <summary>How tokens are drawn; its hook and who is told its logits must be null.</summary>
     public GenerationOptions Generation { get; init; } = PaperGeneration;
 
     /// <summary>Which tokens are steered.</summary>
@@ -47,7 +47,7 @@ public static class Steerer
     public static IEnumerable<SteeringResult> Run(OpenedPack pack, LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options, CancellationToken cancel = default)
     {
         options.Generation.Validate();
-        if (options.Generation.Hook is not null) throw new ArgumentException("The hook is the plans'.", nameof(options));
+        if (options.Generation.Hook is not null || options.Generation.OnLogits is not null) throw new ArgumentException("The hook is the plans'.", nameof(options));
         return tasks.Count == 0 ? [] : Results(pack, model, tasks, options, cancel);
     }
 
@@ -59,12 +59,12 @@ public static class Steerer
 
         using var set = new InterventionSet(pack, model, [.. plans.Select(p => p.Edits)], cancel);
         using var hook = set.Hook([.. tasks.Select((t, i) => new RowEdits(planOf[i], options.Where(t.Ids.Length)))]);
-        using var trace = options.Measure ? new SteeredTrace(pack, set, hook, plans, tasks, planOf) : null;
+        using var trace = options.Measure ? new SteeredTrace(pack, set, hook, plans, tasks, planOf, options.Generation) : null;
         using var measures = trace is null ? null : new SteeringMeasures(pack, set, trace, plans, tasks, planOf);
         var prompts = tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, planOf[i])).ToList();
         var decode = tasks.Any(t => t.Prompt.Length > 0) || File.Exists(Path.Combine(model.Folder, "tokenizer.json"));
         var waiting = new List<GeneratedText>();
-        foreach (var text in new Generator(model, decode).Run(prompts, options.Generation with { Hook = (ISiteHook?)trace ?? hook }, cancel: cancel))
+        foreach (var text in new Generator(model, decode).Run(prompts, options.Generation with { Hook = (ISiteHook?)trace ?? hook, OnLogits = trace is null ? null : trace.Keep }, cancel: cancel))
         {
             waiting.Add(text);
             if (waiting.Count < options.Generation.RowsTogether && waiting.Sum(w => tasks[w.Prompt].Ids.Length + w.Ids.Length) < TokensMeasuredTogether) continue;

@@ -160,6 +160,7 @@ internal sealed class SteeringMeasures : IDisposable
         var (kl, loss) = (new float[positions.Count], new float[positions.Count]);
         var width = Model.Config.Width;
         using var host_TD = Tensor.Allocate(DType.F32, PositionsTogether, width);
+        using var kept_TV = readings[0].KeptLogits(0) is null ? null : Tensor.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
         using var one_T = Engine.Allocate(DType.F32, PositionsTogether);
         using var numbers_T = Tensor.Allocate(DType.F32, PositionsTogether);
         for (var start = 0; start < positions.Count; start += PositionsTogether)
@@ -167,10 +168,11 @@ internal sealed class SteeringMeasures : IDisposable
             var n = Math.Min(PositionsTogether, positions.Count - start);
             var some = positions.GetRange(start, n);
             Logits(p => p.Reading.Clean[p.At], _clean_TV);
-            Logits(p => p.Reading.Steered(p.At), _steered_TV);
+            if (kept_TV is null) Logits(p => p.Reading.Steered(p.At), _steered_TV);
+            else Kept();
             Engine.CrossEntropy(_clean_TV.Rows(0, n), [.. some.Select(p => p.At < p.Reading.Written.Length ? p.Reading.Written[p.At] : -1)], one_T.Rows(0, n));
             Numbers(loss);
-            Engine.Divergence(_steered_TV.Rows(0, n), _clean_TV.Rows(0, n), one_T.Rows(0, n));
+            Engine.Divergence((kept_TV ?? _steered_TV).Rows(0, n), _clean_TV.Rows(0, n), one_T.Rows(0, n));
             Numbers(kl);
 
             void Logits(RowOf row, Tensor logits_TV)
@@ -178,6 +180,13 @@ internal sealed class SteeringMeasures : IDisposable
                 for (var i = 0; i < n; i++) row(some[i]).CopyTo(host_TD.AsSpan<float>().Slice(i * width, width));
                 Engine.Copy(host_TD.Rows(0, n), _rows_TD.Rows(0, n));
                 Model.Unembed(_rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
+            }
+
+            // made while the texts were written
+            void Kept()
+            {
+                var vocabulary = Model.Config.Vocabulary;
+                for (var i = 0; i < n; i++) some[i].Reading.KeptLogits(some[i].At).CopyTo(kept_TV!.AsSpan<float>().Slice(i * vocabulary, vocabulary));
             }
 
             void Numbers(float[] to)
@@ -259,6 +268,8 @@ internal sealed class SteeringMeasures : IDisposable
         public NumberRows Clean { get; } = new(prompt.Leaving.Width);
 
         public ReadOnlySpan<float> Steered(int prediction) => prediction == 0 ? prompt.Leaving[ids.Length - 1] : text.Leaving[prediction - 1];
+
+        public float[]? KeptLogits(int prediction) => prompt.Logits.Count == 0 ? null : prediction == 0 ? prompt.Logits[0] : text.Logits[prediction - 1];
 
         public float SteeredTarget(int prediction, int target) =>
             prediction == 0 ? prompt.Targets[((ids.Length - 1) * targets.Count) + target][0] : text.Targets[((prediction - 1) * targets.Count) + target][0];

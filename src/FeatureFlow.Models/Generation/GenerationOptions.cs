@@ -32,6 +32,9 @@ public sealed record GenerationOptions
     /// <summary>Looks at and changes activations, in the prompt too; <see cref="TokenBatch.Owners"/> says which prompt a row is of.</summary>
     public ISiteHook? Hook { get; init; }
 
+    /// <summary>Told the logits [R,V] of every pass, a row for each text that goes on, and which prompt each is of; valid during the call only. A prompt that several texts share is told once.</summary>
+    public Action<Tensor, IReadOnlyList<int>>? OnLogits { get; init; }
+
     /// <summary>Checks the numbers.</summary>
     /// <exception cref="FeatureFlowException">FF2301: one out of range, and which.</exception>
     public void Validate()

@@ -59,6 +59,7 @@ public sealed class Generator
             {
                 var batch = TokenBatch.Continue(cache, [.. rows.Select(r => new[] { r.Last })], [.. rows.Select(r => r.Place)], [.. rows.Select(r => r.Prompt)]);
                 using var pass = _model.Forward(batch, new ForwardOptions { Cache = cache, Hook = options.Hook, Logits = LogitsWanted.Last }, cancel);
+                options.OnLogits?.Invoke(pass.Logits!, [.. rows.Select(r => r.Prompt)]);
                 Draw(pass.Logits!, rows);
             }
 
@@ -116,6 +117,7 @@ public sealed class Generator
             var firsts = groups.ConvertAll(g => g.Rows[0]);
             var batch = TokenBatch.Continue(cache, [.. firsts.Select(r => all[r.Prompt].Ids)], [.. firsts.Select(r => r.Place)], [.. firsts.Select(r => r.Prompt)]);
             using var pass = _model.Forward(batch, new ForwardOptions { Cache = cache, Hook = how.Hook, Logits = LogitsWanted.Last }, stop);
+            how.OnLogits?.Invoke(pass.Logits!, [.. firsts.Select(r => r.Prompt)]);
             foreach (var (_, same) in groups) cache.CopyRow(same[0].Place, [.. same.Skip(1).Select(r => r.Place)]);
             if (queue.Count > 0 && groups[^1].Key.Equals(new PromptKey(all[queue.Peek()])))
                 kept.Keep(groups[^1].Key, cache, groups[^1].Rows[0].Place, pass.Logits!.Rows(groups.Count - 1, 1));
