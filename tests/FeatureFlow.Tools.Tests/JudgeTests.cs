@@ -25,6 +25,22 @@ public sealed class JudgeTests : IDisposable
     }
 
     [Fact]
+    public void A_page_shows_scores_by_layer_and_texts()
+    {
+        ToolRun.Of("judge", Samples, "--judge", "storyworld", "--report", "--out", _folder.Path).Ok();
+        var page = File.ReadAllText(_folder.File("report.html"));
+        Assert.Contains("<figcaption>Best score of every layer, sea</figcaption>", page, StringComparison.Ordinal);
+        Assert.Contains("add cumulative constant", page, StringComparison.Ordinal);
+        Assert.Equal(12, page.Split("<th scope=\"row\">").Length - 1); // pairs of texts
+        Assert.DoesNotContain("http://", page.Replace("http://www.w3.org/", "", StringComparison.Ordinal), StringComparison.Ordinal);
+
+        // without layers: settings
+        ToolRun.Of("judge", Samples, "--judge", "storyworld", "--report", "--by", "aim", "subject", "--out", _folder.Path).Ok();
+        Assert.Contains("<figcaption>Scores of every setting, sea</figcaption>", File.ReadAllText(_folder.File("report.html")), StringComparison.Ordinal);
+        Assert.Equal(2, ToolRun.Of("judge", Samples, "--compare", "text,prompt", "--report").Code);
+    }
+
+    [Fact]
     public void A_folder_is_judged_in_place_and_an_endpoint_is_asked_once()
     {
         using var server = new MisbehavingServer((heard, n) => n switch

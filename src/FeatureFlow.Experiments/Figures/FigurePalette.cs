@@ -57,6 +57,9 @@ internal static class FigurePalette
         return css.Append('\n').ToString();
     }
 
+    /// <summary>The rules of graph pictures whose nodes are coloured by steps of the heat map.</summary>
+    public static string MarkCss() => $".n .m{{stroke-width:1.4;{Plain("stroke", GraphPalette.Muted, "muted")}}}.fig .light{{{Plain("fill", GraphPalette.Paper, "paper")}}}.off{{opacity:.45}}\n";
+
     /// <summary>The class that fills with a colour of graph pictures' ten steps; for files of their own their rules are needed too.</summary>
     public static string StepCss()
     {

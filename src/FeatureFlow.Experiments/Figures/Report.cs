@@ -92,9 +92,14 @@ public sealed class Report(string title)
     }
 
     /// <summary>The picture of a flow graph.</summary>
-    public Report Graph(FlowGraph graph)
+    public Report Graph(FlowGraph graph) => Graph(graph, $"Flow graph of {graph.Seed}", "", null);
+
+    /// <summary>The picture of a flow graph, some of its nodes coloured.</summary>
+    internal Report Graph(FlowGraph graph, string caption, string note, IReadOnlyDictionary<string, NodeMark>? marks)
     {
-        _body.Put($"<figure class=\"wide\"><figcaption>{Text($"Flow graph of {graph.Seed}")}</figcaption><div class=\"pan\" role=\"region\" aria-label=\"Flow graph, scrollable\" tabindex=\"0\">\n{GraphSvg.Fragment(graph, $"g{++_figures}-")}</div></figure>\n");
+        _body.Put($"<figure class=\"wide\"><figcaption>{Text(caption)}</figcaption><div class=\"pan\" role=\"region\" aria-label=\"Flow graph, scrollable\" tabindex=\"0\">\n{GraphSvg.Fragment(graph, $"g{++_figures}-", marks)}</div>");
+        if (note.Length > 0) _body.Put($"<p class=\"note\">{Text(note)}</p>");
+        _body.Append("</figure>\n");
         return this;
     }
 
@@ -127,7 +132,7 @@ public sealed class Report(string title)
         }
 
         return new ReportPage(title)
-            .Style(ReportPage.Themes(FigurePalette.Variables)).Style(GraphPalette.FigureCss()).Style(FigurePalette.Css()).Style(FigurePalette.StepCss())
+            .Style(ReportPage.Themes(FigurePalette.Variables)).Style(GraphPalette.FigureCss()).Style(FigurePalette.Css()).Style(FigurePalette.StepCss()).Style(FigurePalette.MarkCss())
             .Style(ReportPage.Resource("report.css")).Style(ReportPage.Resource("figures.css"))
             .Body(contents.ToString()).Body(_body.ToString())
             .Script(ReportPage.Resource("page.js")).Script("\ndocument.documentElement.classList.add('scripts');\ntheme();\ndocument.documentElement.dataset.ready = 'true';\n")

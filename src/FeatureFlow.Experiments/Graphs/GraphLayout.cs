@@ -62,6 +62,9 @@ internal sealed class GraphLayout
     /// <summary>Lowest point of the lanes, with the top of the highest at 0.</summary>
     public double Height { get; private set; }
 
+    /// <summary>Whether no two nodes of a lane stand above each other.</summary>
+    public bool IsSingle(Lane lane) => _most[(int)lane] <= 1;
+
     /// <summary>Lays a graph out.</summary>
     public static GraphLayout Of(FlowGraph graph) => new(graph);
 

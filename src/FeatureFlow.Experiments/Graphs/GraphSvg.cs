@@ -17,10 +17,11 @@ internal sealed class GraphSvg
     private readonly string _prefix;
     private readonly bool _page;
     private readonly double _head;
+    private readonly IReadOnlyDictionary<string, NodeMark>? _marks;
 
-    private GraphSvg(FlowGraph graph, bool page, string prefix)
+    private GraphSvg(FlowGraph graph, bool page, string prefix, IReadOnlyDictionary<string, NodeMark>? marks = null)
     {
-        (_graph, _page, _prefix, _head) = (graph, page, prefix, page ? 14 : 62);
+        (_graph, _page, _prefix, _head, _marks) = (graph, page, prefix, page ? 14 : 62, marks);
         _layout = GraphLayout.Of(graph);
         _columns = _layout.Columns;
     }
@@ -32,7 +33,10 @@ internal sealed class GraphSvg
     /// The same picture without heading and legend, to be put into a page that has <see cref="GraphPalette.FigureCss"/>. Nodes are buttons
     /// there; <c>data-n</c> and <c>data-e</c> name nodes and edges for scripts.
     /// </summary>
-    public static string Fragment(FlowGraph graph, string prefix) => new GraphSvg(graph, page: true, prefix).Draw();
+    /// <param name="graph">The graph.</param>
+    /// <param name="prefix">Of ids, so that a page can hold several.</param>
+    /// <param name="marks">Nodes to colour by something else than their class; the others then stand back.</param>
+    public static string Fragment(FlowGraph graph, string prefix, IReadOnlyDictionary<string, NodeMark>? marks = null) => new GraphSvg(graph, page: true, prefix, marks).Draw();
 
     private double Width => Math.Max(_columns.Right + GraphColumns.Left, _page ? 0 : 760);
 
@@ -162,17 +166,20 @@ internal sealed class GraphSvg
     {
         var seed = node.Id == _graph.Seed;
         var name = GraphPalette.NodeName(node);
-        _svg.Put($"<g class=\"n {name}{(node.Site == "res_pre" ? " pre" : "")}{(seed ? " seed" : "")}\" transform=\"translate({N(_layout.X[i])},{N(_head + _layout.Y[i])})\"");
-        if (_page) _svg.Put($" data-n=\"{Xml(node.Id)}\" role=\"button\" tabindex=\"-1\" aria-label=\"{Xml(GraphCaption.Of(node, seed))}\">");
+        _svg.Put($"<g class=\"n {name}{(node.Site == "res_pre" ? " pre" : "")}{(seed ? " seed" : "")}{(_marks?.ContainsKey(node.Id) == false ? " off" : "")}\" transform=\"translate({N(_layout.X[i])},{N(_head + _layout.Y[i])})\"");
+        if (_page) _svg.Put($" data-n=\"{Xml(node.Id)}\" role=\"button\" tabindex=\"-1\" aria-label=\"{Xml(GraphCaption.Of(node, seed) + (_marks?.GetValueOrDefault(node.Id) is { } told ? $"; {told.Label}" : ""))}\">");
         else _svg.Put($"><title>{Xml(GraphCaption.Of(node, seed))}</title>");
         var lane = GraphPalette.Lane(node.Site);
         var (w, h) = (_columns.WidthOf(node), _columns.HeightOf(lane));
         if (seed) _svg.Append(Shape(node.Site, w + 8, h + 8, "ring"));
-        _svg.Append(Shape(node.Site, w, h, "b"));
+        var mark = _marks?.GetValueOrDefault(node.Id);
+        _svg.Append(Shape(node.Site, w, h, mark is null ? "b" : $"m q{mark.Step}"));
+        if (mark is not null) _svg.Put($"<title>{Xml($"{node.Id} {mark.Label}")}</title>");
+        if (mark is not null && _layout.IsSingle(lane)) _svg.Put($"<text class=\"strong\" y=\"{N((h / 2) + 13)}\">{Xml(mark.Label)}</text>");
         var text = GraphText.Wrap(node.Description ?? "", (w - 18) / 10, _columns.LinesOf(lane));
         var line = 4 - (6 * text.Count);
         if (node.Class is not null) _svg.Put($"<text class=\"k\" x=\"{N((-w / 2) + 13)}\" y=\"{line}\">{name}</text>");
-        _svg.Put($"<text class=\"i\" x=\"{(node.Class is null || _columns.LinesOf(lane) > 0 ? 0 : 5)}\" y=\"{line}\">{node.Index}</text>");
+        _svg.Put($"<text class=\"i{(mark?.Strong == true ? " light" : "")}\" x=\"{(node.Class is null || _columns.LinesOf(lane) > 0 ? 0 : 5)}\" y=\"{line}\">{node.Index}</text>");
         for (var t = 0; t < text.Count; t++) _svg.Put($"<text class=\"d\" y=\"{line + 13 + (12 * t)}\">{Xml(text[t])}</text>");
         _svg.Append("</g>\n");
     }
@@ -205,4 +212,13 @@ internal sealed class GraphSvg
     internal static string N(double value) => Math.Round(value, 1).ToString(CultureInfo.InvariantCulture);
 
     private static string Xml(string text) => GraphText.Xml(text);
+}
+
+/// <summary>What colours a node of a graph's picture.</summary>
+/// <param name="Step">Step of the scale, pale to strong.</param>
+/// <param name="Label">What is told of it: below it, where there is room.</param>
+internal sealed record NodeMark(int Step, string Label)
+{
+    /// <summary>Whether text on it must be light.</summary>
+    public bool Strong => Step > Figures.FigurePalette.HeatSteps / 2;
 }

@@ -62,7 +62,8 @@ internal sealed class SteeringKind : ExperimentKind
         new YamlField("features", YamlType.List(SteeringPlanFile.Feature), "The features.", Required: true),
         new YamlField("antagonists", YamlType.List(SteeringPlanFile.Feature), "Features steered the other way.", Default: "none"),
         new YamlField("targets", YamlType.OneOrMany(SteeringPlanFile.Feature), "Features whose activation is watched; the first one's layer counts as the one that was picked.", Default: "the features"),
-        new YamlField("span", YamlType.List(YamlType.Integer(0, 999)), "First and last layer of the similarity span.", Default: "those of the features"));
+        new YamlField("span", YamlType.List(YamlType.Integer(0, 999)), "First and last layer of the similarity span.", Default: "those of the features"),
+        new YamlField("edges", YamlType.List(YamlType.Text), "Edges of the flow graphs that the features are of, as 'target predecessor similarity': for the report's picture.", Default: "none"));
 
     public override IExperiment Prepare(ExperimentFile file, CancellationToken cancel)
     {
@@ -102,6 +103,7 @@ internal sealed class SteeringKind : ExperimentKind
             Targets = values.Has("targets") ? [.. values.Texts("targets").Select(FeatureId.Parse)] : features.Targets,
             SpanStart = span.Count == 2 ? (int)span[0] : features.SpanStart,
             SpanEnd = span.Count == 2 ? (int)span[1] : features.SpanEnd,
+            Edges = [.. values.Texts("edges").Select(e => SteeringGraph.Edge(e) ?? throw Wrong(values, "edges", $"'{e}' is no edge: write 'target predecessor similarity', as in '5/res/108 4/res/77 0.83'."))],
         };
     }
 

@@ -34,6 +34,7 @@ internal sealed class SteeringReport
             if (subject is null)
             {
                 Show("What the plans do", "", [Measures(means.Where(m => m.Recipe is not null && m.Recipe.Coefficient == _plan.Coefficients[^1]), $"coefficient {Number(_plan.Coefficients[^1])}")]);
+                Graphs([.. Shown(means)]);
                 report.Section("Texts").Texts(["unsteered", .. Shown(means).Select(m => m.Plan)], Side(null, [.. Shown(means)]));
                 continue;
             }
@@ -42,6 +43,7 @@ internal sealed class SteeringReport
             if (best.Count == 0) continue;
             var file = _plan.Subjects.Count > 1 ? $"{Safe(subject)}-" : "";
             Show($"Scores for {subject}", file, [BestPerLayer(subject, means, best), BestOfAll(subject, means, best), AgainstBoth(subject, means), ByCoefficient(subject, means), TradeOff(subject, means), Measures(best, "best coefficient of every layer"), Places(best)]);
+            Graphs([.. Ways(best).Select(w => Best(w.Means)).GroupBy(m => m.Recipe!.Mode).Select(Best)]);
             report.Table($"Comparisons for {subject}, paired by prompt and draws", SteeringComparison.Columns, [.. SteeringComparison.Of([.. _texts.Where(t => t.Text.Subject == subject)], _plan.Lineage.Targets[0].Layer)]);
             var shown = Ways(best).Select(w => Best(w.Means)).ToList();
             report.Section($"Texts, {subject}").Paragraph("The same draws without steering, and under the best plan of every way.").Texts(["unsteered", .. shown.Select(m => m.Plan)], Side(subject, shown));
@@ -49,6 +51,17 @@ internal sealed class SteeringReport
 
         report.Section("Means").Table("Every plan", SteeringAggregate.Columns, [.. _means], "aggregate.csv");
         report.Write(outputs.Add("report.html"));
+
+        // the lineage, coloured by what plans do to it
+        void Graphs(IEnumerable<SteeringAggregate> shown)
+        {
+            if (SteeringGraph.Of(_plan.Lineage) is not { } graph) return;
+            foreach (var plan in shown)
+            {
+                if (_edits.GetValueOrDefault(plan.Plan) is not { Count: > 0 } edits) continue;
+                report.Graph(graph, $"Where the plan {plan.Plan} acts", $"Nodes that it edits are coloured by the coefficient: {SteeringGraph.Coefficients(edits)} (+ adds the feature, × multiplies it). Lines are cosines.", SteeringGraph.Marks(edits));
+            }
+        }
 
         void Show(string heading, string prefix, IEnumerable<(string File, Figure Figure)?> figures)
         {

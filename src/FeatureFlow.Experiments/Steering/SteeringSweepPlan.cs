@@ -56,6 +56,7 @@ internal sealed record SteeringSweepPlan : IExperimentPlan
                     ["antagonists"] = Lineage.Features.Where(f => f.Antagonist).Select(f => f.Feature.ToString()).ToList(),
                     ["targets"] = Lineage.Targets.Select(f => f.ToString()).ToList(),
                     ["span"] = new List<int> { Lineage.SpanStart, Lineage.SpanEnd },
+                    ["edges"] = Lineage.Edges.Select(SteeringGraph.Text).ToList(),
                 },
                 ["method"] = Name(Recipe.Method),
                 ["coefficients"] = Coefficients.ToList(),

@@ -16,6 +16,9 @@ public sealed record SteeringFeature(FeatureId Feature, bool Antagonist = false,
 /// <param name="Targets">The features that are meant: seeds of the graphs.</param>
 public sealed record SteeringFeatures(IReadOnlyList<SteeringFeature> Features, int SpanStart, int SpanEnd, IReadOnlyList<FeatureId> Targets)
 {
+    /// <summary>Edges of the flow graphs that the features are of, nodes that are not steered among their ends; empty for features named by hand. For pictures.</summary>
+    public IReadOnlyList<FlowEdge> Edges { get; init; } = [];
+
     /// <summary>The features of flow graphs: the union of their nodes, the span of all of them.</summary>
     /// <param name="graphs">Graphs of what is steered.</param>
     /// <param name="antagonists">Graphs of what is steered the other way.</param>
@@ -33,7 +36,10 @@ public sealed record SteeringFeatures(IReadOnlyList<SteeringFeature> Features, i
             [.. wanted.Select(f => new SteeringFeature(f)).Concat(other.Select(f => new SteeringFeature(f, Antagonist: true))).OrderBy(f => f.Feature)],
             graphs.Concat(antagonists).Min(g => g.SpanStart),
             graphs.Concat(antagonists).Max(g => g.SpanEnd),
-            [.. graphs.Select(g => FeatureId.Parse(g.Seed)).Distinct()]);
+            [.. graphs.Select(g => FeatureId.Parse(g.Seed)).Distinct()])
+        {
+            Edges = [.. graphs.Concat(antagonists).SelectMany(g => g.Edges).DistinctBy(e => (e.Target, e.Predecessor)).Select(e => e with { Evidence = null })],
+        };
 
         HashSet<FeatureId> Nodes(IReadOnlyList<FlowGraph> of) => [.. of.SelectMany(g => g.Nodes).Select(n => FeatureId.Parse(n.Id)).Where(f => sites is null ? f.Site == Site.Res : sites.Contains(f.Site))];
     }

@@ -11,6 +11,7 @@ internal sealed class JudgeCommand : ToolCommand
 {
     private const string Judged = "judged.csv";
     private const string Aggregate = "aggregate.csv";
+    private const string Page = "report.html";
 
     private readonly Argument<string> _samples = new("samples") { Description = "A folder that holds samples.csv, or a CSV file: a column 'text', and any others (prompt, subject, aim, layer, coefficient ...).", HelpName = "DIR|FILE" };
     private readonly Option<string[]> _subjects = new("--subject", "-s") { Description = "What is looked for in every text: a name, or 'name: what it means'. The column 'subject' unless given.", HelpName = "NAME", AllowMultipleArgumentsPerToken = true };
@@ -26,23 +27,25 @@ internal sealed class JudgeCommand : ToolCommand
     private readonly Option<double> _level = new("--level") { Description = "Confidence of the intervals.", HelpName = "P", DefaultValueFactory = _ => new Bootstrap().Level };
     private readonly Option<int> _resamples = new("--resamples") { Description = "Bootstrap samples.", HelpName = "N", DefaultValueFactory = _ => new Bootstrap().Resamples };
     private readonly Option<ulong> _seed = new("--seed") { Description = "Seed of the bootstrap.", HelpName = "S", DefaultValueFactory = _ => 0 };
+    private readonly Option<bool> _report = new("--report") { Description = "Write report.html beside the tables: scores by setting or by layer, the best texts and the worst." };
     private readonly Option<string?> _out = new("--out", "-o") { Description = $"Folder of {Judged}, {Aggregate} and the raw answers; where the samples are unless given, in 'judged' below it for the folder of an experiment.", HelpName = "DIR" };
 
     public JudgeCommand()
         : base(
             "judge",
             "Have texts judged: coherence 0-5, how much of a subject is in them 0-5, and the total of both, with intervals by bootstrap.",
-            ("judge tests/fixtures/judging/samples.csv --judge storyworld --out judged", "Storyworld texts by the grammar; subject and aim are columns of the table."),
+            ("judge tests/fixtures/judging/samples.csv --judge storyworld --report --out judged", "Storyworld texts by the grammar; subject and aim are columns of the table."),
             ("judge tests/fixtures/judging/samples.csv --judge lexicon --model examples/storyworld/model --subject sea wedding --by layer --out judged --json", "Other subjects, by words and perplexity, means for each layer."))
     {
         Arguments.Add(_samples);
-        foreach (var option in new Option[] { _subjects, _aim, _judge, _file, _url, _model, _words, _coherence, _compare, _by, _level, _resamples, _seed, _out }) Options.Add(option);
+        foreach (var option in new Option[] { _subjects, _aim, _judge, _file, _url, _model, _words, _coherence, _compare, _by, _level, _resamples, _seed, _report, _out }) Options.Add(option);
         _judge.AcceptOnlyFromAmong("auto", "openai", "storyworld", "lexicon");
         _aim.AcceptOnlyFromAmong("activate", "deactivate");
         Validators.Add(result =>
         {
             if (result.GetResult(_level) is { Implicit: false } level && level.GetValueOrDefault<double>() is not (> 0 and < 1)) result.AddError("--level lies between 0 and 1.");
             if (result.GetResult(_resamples) is { Implicit: false } resamples && resamples.GetValueOrDefault<int>() is < 100 or > 1_000_000) result.AddError("--resamples lies between 100 and 1000000.");
+            if (result.GetValue(_compare) is not null && result.GetValue(_report)) result.AddError("--report is of texts; --compare has a table alone.");
             if (result.GetValue(_compare) is { } pair && pair.Split(',').Length != 2) result.AddError("--compare names two columns, as in --compare description,source_description.");
             foreach (var words in result.GetValue(_words) ?? [])
             {
@@ -69,6 +72,7 @@ internal sealed class JudgeCommand : ToolCommand
         var aggregate = AggregateTable.Of(judged, options.GetResult(_by) is { Implicit: false } ? options.GetValue(_by) : null, bootstrap);
         judged.Columns().Write(Path.Combine(folder, Judged), judged.Samples);
         aggregate.Columns().Write(Path.Combine(folder, Aggregate), aggregate.Rows);
+        if (options.GetValue(_report)) JudgeReport.Write(Path.Combine(folder, Page), table.Path, judged, aggregate, judge.Judge.Name);
         context.Show(aggregate.Columns(), aggregate.Rows);
         return Close(context, folder, judged.Samples.Count, judged.Unjudged);
     }

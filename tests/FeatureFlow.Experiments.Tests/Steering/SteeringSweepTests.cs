@@ -37,6 +37,14 @@ public sealed class SteeringSweepTests : IDisposable
         Assert.StartsWith("plan,method,mode,schedule,layer,coefficient,prompt,sample,seed,perturbation_norm,kl,perplexity,", lines[0], StringComparison.Ordinal);
         Assert.All(Tables, t => Assert.True(new FileInfo(_folder.File("whole", t)).Length > 200, t));
         Assert.Equal(lines.Length - 1, File.ReadAllLines(_folder.File("whole", "samples.csv")).Skip(1).Distinct().Count());
+
+        // the flow graph, coloured by what the best plan of each mode does: the single one at one node, others at more
+        var page = File.ReadAllText(_folder.File("whole", "report.html"));
+        var pictures = page.Split("Where the plan ")[1..].Select(p => p[..p.IndexOf("</svg>", StringComparison.Ordinal)]).ToList();
+        Assert.Equal(2 * 4, pictures.Count); // subjects and modes
+        Assert.Equal(["single", "cumulative", "span", "budget"], pictures.Take(4).Select(p => p.Split('-')[0]));
+        Assert.Equal(1, pictures[0].Split("class=\"m q").Length - 1);
+        Assert.All(pictures[1..4], p => Assert.True(p.Split("class=\"m q").Length > 2 && p.Contains(" off\"", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -71,11 +79,12 @@ public sealed class SteeringSweepTests : IDisposable
     [Theory]
     [InlineData("lineage: {features: [5/res/108]}", "FF5004")]
     [InlineData("aim: remove", "FF5004")]
+    [InlineData("", "FF5004", "features: 5/res/108", "lineage: {features: [5/res/108], edges: ['4/res/77 5/res/108 0.8']}")] // the later feature comes first
     [InlineData("antagonists: 5/res/108", "FF4041")]
     [InlineData("subjects: dragons\njudge: {kind: storyworld}", "FF5201")]
-    public void What_is_wrong_is_said(string more, string code)
+    public void What_is_wrong_is_said(string more, string code, string old = "?", string wrong = "?")
     {
-        var error = Assert.Throws<FeatureFlowException>(() => ExperimentRunner.Run(ExperimentFile.Parse(Yaml(more), _folder.File("e.yaml")), new RunOptions { Output = _folder.File("bad") }));
+        var error = Assert.Throws<FeatureFlowException>(() => ExperimentRunner.Run(ExperimentFile.Parse(Yaml(more).Replace(old, wrong, StringComparison.Ordinal), _folder.File("e.yaml")), new RunOptions { Output = _folder.File("bad") }));
         Assert.Equal(code, error.Code);
     }
 
