@@ -38,24 +38,21 @@ public sealed class GetActivationCommand : ModelCmdlet
     {
         var folder = ModelPath;
         var texts = ParameterSetName == ByText ? Text : null;
-        var patterns = Site.Select(s => WildcardPattern.Get(s, WildcardOptions.IgnoreCase)).ToList();
-        var sites = Sites.Names.Where(n => patterns.Any(p => p.IsMatch(n))).Select(Sites.Parse).ToList();
-        foreach (var typed in Site.Where(s => !WildcardPattern.ContainsWildcardCharacters(s))) Sites.Parse(typed);
-        foreach (var activation in Stream(cancel => Activations(folder, texts, sites, cancel))) WriteObject(activation);
+        foreach (var activation in Stream(cancel => Activations(folder, texts, cancel))) WriteObject(activation);
     }
 
-    private IEnumerable<SiteActivation> Activations(string folder, string[]? texts, List<Site> sites, CancellationToken cancel)
+    private IEnumerable<SiteActivation> Activations(string folder, string[]? texts, CancellationToken cancel)
     {
         using var lease = FlowEngine.Shared.Model(folder);
         var model = lease.Model;
-        var layers = Layer is null || Layer.Any(r => r.ToString() == "*") ? [.. Enumerable.Range(0, model.Config.Layers)] : Layer.SelectMany(r => r.Below(model.Config.Layers)).Distinct().ToList();
+        var places = SitePlaces.Of(model.Config, Layer, Site).ToList();
+        if (places.Count == 0) yield break;
         var named = texts is not null || File.Exists(Path.Combine(model.Folder, "tokenizer.json"));
         foreach (var ids in texts is null ? [Ids] : texts.Select(t => model.Tokenizer.Encode(t)))
         {
             var batch = new TokenBatch([ids]);
-            var capture = new SiteCapture(model.Engine, layers.SelectMany(l => sites.Select(s => new SiteAddress(l, s))));
-            if (layers.Count == 0 || sites.Count == 0) yield break;
-            model.Forward(batch, new ForwardOptions { Hook = capture, LastLayer = layers.Max(), Logits = LogitsWanted.None }, cancel).Dispose();
+            var capture = new SiteCapture(model.Engine, places);
+            model.Forward(batch, new ForwardOptions { Hook = capture, LastLayer = places.Max(p => p.Layer), Logits = LogitsWanted.None }, cancel).Dispose();
             for (var t = 0; t < ids.Length; t++)
             {
                 var token = named ? model.Tokenizer.Piece(ids[t]) : "";

@@ -1,9 +1,10 @@
 using System.Management.Automation;
+using FeatureFlow.Models;
 using FeatureFlow.Saes;
 
 namespace FeatureFlow.PowerShell;
 
-/// <summary>Expands <c>-Layer</c> and <c>-Site</c> over a pack.</summary>
+/// <summary>Expands <c>-Layer</c> and <c>-Site</c> over a pack or a model.</summary>
 internal static class SitePlaces
 {
     /// <summary>
@@ -18,6 +19,16 @@ internal static class SitePlaces
                from site in sites
                where (layer.Outright && site.Outright) || pack.Find(layer.Number, site.Site) is not null
                select (layer.Number, site.Site);
+    }
+
+    /// <summary>The same over a model, which has every site at every layer.</summary>
+    /// <exception cref="FeatureFlowException">FF2070: no such site.</exception>
+    public static IEnumerable<SiteAddress> Of(ModelConfig model, NumberRange[]? layers, string[] patterns)
+    {
+        var sites = patterns.SelectMany(p => WildcardPattern.ContainsWildcardCharacters(p) ? Matching(Sites.Names.Select(n => Sites.Parse(n)), p) : [Sites.Parse(p)]).Distinct().ToList();
+        return from layer in (layers ?? [NumberRange.Parse("*")]).SelectMany(r => r.Below(model.Layers)).Distinct()
+               from site in sites
+               select new SiteAddress(layer, site);
     }
 
     private static IEnumerable<(int Number, bool Outright)> Numbered(Pack pack, NumberRange[]? layers)
@@ -39,8 +50,13 @@ internal static class SitePlaces
                 continue;
             }
 
-            var matching = WildcardPattern.Get(pattern, WildcardOptions.IgnoreCase);
-            foreach (var site in pack.SitesPresent.Where(s => matching.IsMatch(s.Name()))) yield return (site, false);
+            foreach (var site in Matching(pack.SitesPresent, pattern)) yield return (site, false);
         }
+    }
+
+    private static IEnumerable<Site> Matching(IEnumerable<Site> sites, string pattern)
+    {
+        var matching = WildcardPattern.Get(pattern, WildcardOptions.IgnoreCase);
+        return sites.Where(s => matching.IsMatch(s.Name()));
     }
 }
