@@ -46,6 +46,7 @@ public sealed partial class TorchEngine : ITensorEngine
     /// <inheritdoc/>
     public EngineMemory Memory => OnThread(() =>
     {
+        _uploads.Sweep();
         var (total, free) = _card?.Memory() ?? default;
         return new EngineMemory(_card is not null, _uploads.Held, _uploads.Budget, _uploads.Count, _uploads.Evictions, TorchTensor.TotalCount, total, free, _transfers.Uploaded, _transfers.Downloaded);
     });

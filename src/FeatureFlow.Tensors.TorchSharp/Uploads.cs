@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace FeatureFlow.Tensors.TorchSharp;
 
@@ -85,6 +86,12 @@ internal sealed class Uploads(Transfers transfers, long budget)
         if (!Holds(host) && Room(host)) Keep(new Entry(memory, address + host.ByteOffset, host.Count, host.DType, widened: false, flat.alias()));
     }
 
+    /// <summary>Gives back what belongs to memory that is gone.</summary>
+    public void Sweep()
+    {
+        foreach (var dead in _byUse.Where(e => !e.IsAlive).ToList()) Drop(dead);
+    }
+
     /// <summary>Gives everything back.</summary>
     public void Clear()
     {
@@ -95,7 +102,7 @@ internal sealed class Uploads(Transfers transfers, long budget)
     // False when it is too large to be kept at all. Wide copies go first: they can be had again from narrow ones.
     private bool MakeRoom(long bytes, long narrowBytes, ref bool widened)
     {
-        foreach (var dead in _byUse.Where(e => !e.IsAlive).ToList()) Drop(dead);
+        Sweep();
         if (widened && Held + bytes > Budget) (widened, bytes, _widens) = (false, narrowBytes, false);
         if (bytes > Budget) return false;
         if (Held + bytes <= Budget) return true;
@@ -177,7 +184,8 @@ internal sealed class Uploads(Transfers transfers, long budget)
 
         public object? Memory => _memory.TryGetTarget(out var memory) ? memory : null;
 
-        public bool IsAlive => Memory is not null;
+        /// <summary>False once the memory is gone, or its file closed.</summary>
+        public bool IsAlive => Memory is not (null or SafeHandle { IsClosed: true });
 
         public bool Covers(long start, long elements, DType type) =>
             type == _type && start >= Start && start + elements * _type.Size() <= _end && (start - Start) % _type.Size() == 0;
