@@ -33,8 +33,8 @@ internal sealed class LeaksBenchmark : Benchmark
         try
         {
             using var flow = new FlowEngine(tensors);
-            using var lease = flow.Model(Path.Combine(typeof(LeaksBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!, "tests", "fixtures", "models", "gemma2-window"));
-            foreach (var (cmdlet, work) in Works(tensors, flow, lease.Model, Pack(folder, lease.Model)))
+            using var lease = flow.Model(Path.Combine(typeof(LeaksBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!, "tests", "fixtures", "models", "gpt2-hub-layout"));
+            foreach (var (cmdlet, work) in Works(tensors, flow, lease.Model, Pack(folder, lease.Model)).Where(w => options.Only is null || w.Cmdlet.Contains(options.Only, StringComparison.OrdinalIgnoreCase)))
             {
                 var steps = new[] { options.Calls / 10, options.Calls / 2, options.Calls };
                 var found = new List<(double Mebibytes, long Tensors)>();
@@ -91,10 +91,10 @@ internal sealed class LeaksBenchmark : Benchmark
         SteeringPlan Plan() => SteeringPlanner.Make(pack, SteeringFeatures.Of([graph]), new SteeringRecipe { Coefficient = 4, Mode = SteeringMode.Cumulative, Layer = 1 });
         yield return ("New-SteeringPlan", () => Plan());
         var tasks = new[] { new SteeringTask(Plan(), ids, "") };
-        var two = SteeringOptions.PaperGeneration with { MaxTokens = 2, StopAtEos = false };
-        yield return ("Invoke-Steering", () => _ = Steerer.Run(pack, model, tasks, new SteeringOptions { Generation = two }).ToList());
+        var one = SteeringOptions.PaperGeneration with { MaxTokens = 1, StopAtEos = false };
+        yield return ("Invoke-Steering", () => _ = Steerer.Run(pack, model, tasks, new SteeringOptions { Generation = one }).ToList());
         var prompts = new[] { new GenerationPrompt(ids) };
-        yield return ("Invoke-Generation", () => _ = new Models.Generation.Generator(model, decode: false).Run(prompts, two).ToList());
+        yield return ("Invoke-Generation", () => _ = new Models.Generation.Generator(model, decode: false).Run(prompts, one).ToList());
         var capture = new SiteCapture(engine, [new SiteAddress(0, Site.Res), new SiteAddress(1, Site.Mlp)]);
         yield return ("Get-Activation", () => model.Forward(new TokenBatch([ids]), new ForwardOptions { Hook = capture, LastLayer = 1, Logits = LogitsWanted.None }).Dispose());
         var sampled = SampledText.Draw([("made up", document)], 2, 1);

@@ -11,19 +11,20 @@ namespace FeatureFlow.Benchmarks;
 /// <param name="Folder">Where made-up SAEs are written.</param>
 /// <param name="Engine">The engine of the benchmarks that any engine can run, in the words of --engine; null for their own choice.</param>
 /// <param name="Calls">Calls of each kind where calls are counted.</param>
+/// <param name="Only">Of a benchmark of many parts, those with this in their names; null for all.</param>
 /// <param name="Json">File for the rows as JSON, or null.</param>
-internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, int Calls, string? Json)
+internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, int Calls, string? Only, string? Json)
 {
-    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--calls N] [--json FILE] [--list]";
+    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--calls N] [--only NAME] [--json FILE] [--list]";
 
     /// <summary>The same as words, for the process of one benchmark.</summary>
     public IEnumerable<string> Arguments =>
-        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, "--calls", Calls.ToString(CultureInfo.InvariantCulture), .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine]];
+        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, "--calls", Calls.ToString(CultureInfo.InvariantCulture), .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine], .. Only is null ? Array.Empty<string>() : ["--only", Only]];
 
     public static BenchmarkOptions Parse(IReadOnlyList<string> args)
     {
         var names = new List<string>();
-        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, 10_000, null);
+        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, 10_000, null, null);
         for (var i = 0; i < args.Count; i++)
         {
             string Next() => ++i < args.Count ? args[i] : throw new ArgumentException($"{args[i - 1]} needs a value");
@@ -37,6 +38,7 @@ internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, i
                 case "--index": options = options with { Index = true }; break;
                 case "--folder": options = options with { Folder = Next() }; break;
                 case "--calls": options = options with { Calls = Positive() }; break;
+                case "--only": options = options with { Only = Next() }; break;
                 case "--engine": options = options with { Engine = Next() }; break;
                 case "--json": options = options with { Json = Next() }; break;
                 case var name when name.StartsWith('-') || Benchmark.All.All(b => b.Name != name): throw new ArgumentException($"'{name}' is neither an option nor a benchmark ({string.Join(", ", Benchmark.All.Select(b => b.Name))})");
