@@ -11,12 +11,10 @@ namespace FeatureFlow.Tensors.TorchSharp;
 /// </summary>
 internal sealed class EngineThread : IDisposable
 {
-    // While a model runs, calls follow one another within microseconds, and waking a thread takes longer than most of them: both sides look again for so long before they sleep.
-    private static readonly long s_patience = Stopwatch.Frequency / 20_000;
-
     private readonly ConcurrentQueue<Call> _calls = new();
     private readonly object _lock = new();
     private readonly Thread _thread;
+    private long _patience = Stopwatch.Frequency / 20_000;
     private volatile bool _asleep;
     private volatile bool _closed;
 
@@ -24,6 +22,15 @@ internal sealed class EngineThread : IDisposable
     {
         _thread = new Thread(Work) { IsBackground = true, Name = "FeatureFlow torch engine" };
         _thread.Start();
+    }
+
+    /// <summary>
+    /// How long both sides look again before they sleep. While a model runs, calls follow one another within microseconds, and waking a thread takes longer than most of them; on a
+    /// processor the cores are better left to libtorch's own threads.
+    /// </summary>
+    public TimeSpan Patience
+    {
+        set => Volatile.Write(ref _patience, (long)(value.TotalSeconds * Stopwatch.Frequency));
     }
 
     /// <summary>Runs the work there and waits for it. Every tensor that it makes and does not detach is given back at its end.</summary>
@@ -38,7 +45,7 @@ internal sealed class EngineThread : IDisposable
 
         var call = new Call(work);
         ObjectDisposedException.ThrowIf(!Queue(call), typeof(TorchEngine));
-        call.Wait();
+        call.Wait(_patience);
     }
 
     /// <summary>Runs it after what was asked for before; nobody waits, and it must not fail. Without effect once the engine is disposed: what is left is freed by its finalizer.</summary>
@@ -72,7 +79,7 @@ internal sealed class EngineThread : IDisposable
         while (true)
         {
             while (_calls.TryDequeue(out var call)) call.Do();
-            if (Patiently(() => !_calls.IsEmpty)) continue;
+            if (Patiently(Volatile.Read(ref _patience), () => !_calls.IsEmpty)) continue;
             lock (_lock)
             {
                 _asleep = true;
@@ -83,9 +90,9 @@ internal sealed class EngineThread : IDisposable
         }
     }
 
-    private static bool Patiently(Func<bool> happened)
+    private static bool Patiently(long patience, Func<bool> happened)
     {
-        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetTimestamp() - start < s_patience;)
+        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetTimestamp() - start < patience;)
         {
             if (happened()) return true;
             Thread.SpinWait(8);
@@ -124,9 +131,9 @@ internal sealed class EngineThread : IDisposable
             }
         }
 
-        public void Wait()
+        public void Wait(long patience)
         {
-            if (!Patiently(() => _done))
+            if (!Patiently(patience, () => _done))
             {
                 lock (_lock)
                 {

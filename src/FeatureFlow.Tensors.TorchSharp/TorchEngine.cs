@@ -35,6 +35,7 @@ public sealed partial class TorchEngine : ITensorEngine
         if (_card is null) total = free = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var weights = options.WeightBudget > 0 ? options.WeightBudget : _card is null ? total / 4 : free > 0 ? free / 10 * 7 : 4L << 30;
         _blockBytes = options.BlockBytes > 0 ? options.BlockBytes : _card is null ? 64L << 20 : Math.Clamp(total / 20, 256L << 20, 4L << 30);
+        if (_card is not null) _thread.Patience = TimeSpan.FromMilliseconds(0.5);
         MultipliesHalf = OnThread(() => CanMultiply(Arithmetic, _device));
         _transfers = new Transfers(_device);
         _uploads = new Uploads(_transfers, weights);

@@ -29,4 +29,8 @@ public sealed class EngineRequestTests
         storage.Seal();
         Assert.True(storage.IsConstant);
     }
+
+    [Fact]
+    public void WhereNobodySaysTheEnvironmentDoes() =>
+        Assert.Equal(EngineRequest.Parse(Environment.GetEnvironmentVariable("FEATUREFLOW_COMPUTE")!), EngineRequest.Default); // the suites name their engine there
 }

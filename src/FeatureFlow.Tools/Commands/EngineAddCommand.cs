@@ -6,7 +6,7 @@ namespace FeatureFlow.Tools.Commands;
 /// <summary><c>featureflow engine add</c>: takes an engine into the user's engine folder.</summary>
 internal sealed class EngineAddCommand : ToolCommand
 {
-    private readonly Argument<string[]> _sources = new("FOLDER|NUPKG") { Description = "Folders that hold the engine (what dotnet publish made of it), or its NuGet packages.", Arity = ArgumentArity.OneOrMore };
+    private readonly Argument<string[]> _sources = new("FOLDER|NUPKG") { Description = "Folders that hold the engine (what dotnet publish made of it) or NuGet packages, or packages one by one; libraries that come in pieces are put together.", Arity = ArgumentArity.OneOrMore };
     private readonly Option<string> _name = new("--name") { Description = "Name of its folder; one of the same name is replaced.", HelpName = "NAME", DefaultValueFactory = _ => "torch" };
 
     public EngineAddCommand()
