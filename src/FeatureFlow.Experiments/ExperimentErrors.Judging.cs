@@ -30,6 +30,9 @@ internal static partial class ExperimentErrors
     public static FeatureFlowException ComparesNothing(string judge) =>
         new(FailureKind.Usage, "FF5310", $"The judge '{judge}' does not compare descriptions; name an endpoint with --judge openai.");
 
+    public static FeatureFlowException ScoresNothing(string judge) =>
+        new(FailureKind.Usage, "FF5312", $"The judge '{judge}' compares descriptions and scores no texts; choose openai, storyworld or lexicon.");
+
     public static FeatureFlowException NoJudge(IEnumerable<string> subjects) =>
         new(FailureKind.Usage, "FF5311", $"There is no judge for {string.Join(", ", subjects.Take(8))}: set FEATUREFLOW_JUDGE_URL to an OpenAI-compatible address, or list words of the subjects.");
 

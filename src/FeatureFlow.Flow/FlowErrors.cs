@@ -57,6 +57,9 @@ internal static class FlowErrors
     public static Exception NotAnApproximation(string path) =>
         Usage("FF4067", "Activations of an SAE that normalises its input, or of a transcoder, cannot be decoded at another layer.", path);
 
+    public static Exception Nowhere(FeatureMap map, string why) =>
+        Usage("FF4068", $"The map {map} cannot be measured: {why}.");
+
     public static Exception Closed() =>
         New(FailureKind.Usage, "FF4030", "The flow engine was closed; open the pack again.");
 

@@ -19,6 +19,13 @@ internal sealed record JudgeEndpoint(Uri Url, string Model, JudgeSecret Key)
     /// <summary>Whether the environment names an endpoint, so that it is meant to be used unless told otherwise.</summary>
     public static bool InEnvironment(Func<string, string?>? environment = null) => Filled((environment ?? Environment.GetEnvironmentVariable)(UrlVariable)) is not null;
 
+    /// <summary>The same, and where it names OpenAI's own or a key for it: for what only a language model does well.</summary>
+    public static bool Named(Func<string, string?>? environment = null)
+    {
+        var read = environment ?? Environment.GetEnvironmentVariable;
+        return InEnvironment(read) || Filled(read("OPENAI_BASE_URL")) is not null || Filled(read("OPENAI_API_KEY")) is not null;
+    }
+
     /// <summary>Finds it.</summary>
     /// <exception cref="FeatureFlowException">FF5301 ... FF5304: no model named, an address that is none, a key that is not where it is said to be.</exception>
     public static JudgeEndpoint Find(JudgeSettings settings, Func<string, string?>? environment = null)

@@ -48,6 +48,18 @@ public static class Judges
         }
     }
 
+    /// <summary>Opens the judge that compares descriptions: an endpoint where one is named, else the words that descriptions share.</summary>
+    /// <param name="settings">Which judge.</param>
+    /// <param name="answers">File of raw answers of an endpoint, or null to keep them for this process only.</param>
+    /// <exception cref="FeatureFlowException">FF5301 ... FF5305: an endpoint that is not all there.</exception>
+    public static OpenedJudge OpenForPairs(JudgeSettings settings, string? answers)
+    {
+        var asks = settings.Kind == JudgeKind.OpenAi || (settings.Kind == JudgeKind.Auto && (settings.Url is not null || JudgeEndpoint.Named()));
+        if (!asks) return new OpenedJudge(new WordJudge());
+        var chat = new ChatJudge(JudgeEndpoint.Find(settings), settings, answers);
+        return new OpenedJudge(chat, chat);
+    }
+
     private static JudgeKind Choose(JudgeSettings settings, IReadOnlyCollection<string> subjects) => settings.Kind switch
     {
         not JudgeKind.Auto => settings.Kind,

@@ -8,7 +8,7 @@ namespace FeatureFlow.Experiments;
 
 /// <summary>
 /// Feature maps as files: CSV with the columns <c>source,target,cost,similarity,weight</c>, and NumPy arrays for exchange (<c>P_{l}_{l+1}.npy</c>): int64 [sources], the value
-/// being the target, −1 for none. Chosen by the extension.
+/// being the target, −1 for none. Chosen by the extension. A map folded by a substitute for thresholds names it in two more columns, <c>source_fold,target_fold</c>.
 /// </summary>
 public static class FeatureMapFile
 {
@@ -30,7 +30,9 @@ public static class FeatureMapFile
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
             case ".csv":
-                (map.Pairs.Any(p => p.Weight != 1) ? Weighted : Columns).Write(path, map.Pairs);
+                var columns = map.Pairs.Any(p => p.Weight != 1) ? Weighted : Columns;
+                if (IsSubstitute(map.SourceFold) || IsSubstitute(map.TargetFold)) columns = columns.With(("source_fold", _ => map.SourceFold), ("target_fold", _ => map.TargetFold));
+                columns.Write(path, map.Pairs);
                 break;
             case ".npy":
                 var targets = Tensor.Allocate(DType.I64, map.SourceCount);
@@ -62,6 +64,8 @@ public static class FeatureMapFile
             default: throw ExperimentErrors.MapFormat(path);
         }
     }
+
+    private static bool IsSubstitute(string? fold) => fold is not (null or "none" or "threshold");
 
     private static FeatureMap Of(string path, FeaturePair[] pairs, int sources)
     {

@@ -33,6 +33,7 @@ public static class Corpora
         var known = file is null ? [] : Load(file);
         if (known.FirstOrDefault(c => c.Name == nameOrPath) is { } found) return found;
         if (Path.Exists(nameOrPath) || TextFolder.IsMany(nameOrPath)) return new TextCorpus(Path.GetFileName(Path.TrimEndingDirectorySeparator(nameOrPath)), nameOrPath);
+        if (TextCorpus.IsTold(nameOrPath)) return new TextCorpus(nameOrPath, nameOrPath);
         var names = known.Select(c => c.Name).ToList();
         throw ExperimentErrors.NoCorpus(nameOrPath, file, Spelling.Nearest(nameOrPath, names), names);
     }

@@ -13,6 +13,7 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     private readonly ITensorEngine _engine;
     private readonly CancellationToken _cancel;
     private readonly Dictionary<Place, (SaeLease Lease, SparseActivations Activations)> _places = [];
+    private readonly Dictionary<Place, double> _norms = [];
     private int[] _tokens = [];
 
     /// <param name="pack">The pack.</param>
@@ -36,6 +37,9 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     /// <summary>What was read of a place, one row a token in the order of reading.</summary>
     public SparseActivations this[Place place] => _places[place].Activations;
 
+    /// <summary>Sum of the L2 norms of the states that were read at a place.</summary>
+    public double Norms(Place place) => _norms.GetValueOrDefault(place);
+
     /// <summary>Which tokens of the next pass are read.</summary>
     public void Choose(int[] tokens) => _tokens = tokens;
 
@@ -43,15 +47,19 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
 
     public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
     {
-        var (lease, activations) = _places[new Place(at.Layer, at.Site)];
+        var place = new Place(at.Layer, at.Site);
+        var (lease, activations) = _places[place];
         var most = Math.Min(RowsTogether, _tokens.Length);
         using var rows_ND = _engine.Allocate(DType.F32, most, x_TD.Shape[1]);
         using var z_NF = _engine.Allocate(DType.F32, most, activations.Features);
         using var host_NF = Tensor.Allocate(DType.F32, most, activations.Features);
+        using var norm_N = Tensor.Allocate(DType.F32, most);
         for (var start = 0; start < _tokens.Length; start += most)
         {
             var n = Math.Min(most, _tokens.Length - start);
             _engine.GatherRows(x_TD, _tokens.AsSpan(start, n), rows_ND.Rows(0, n));
+            _engine.RowNorms(rows_ND.Rows(0, n), norm_N.Rows(0, n), _cancel);
+            foreach (var norm in norm_N.AsSpan<float>()[..n]) _norms[place] = _norms.GetValueOrDefault(place) + norm;
             lease.Sae.Encode(_engine, rows_ND.Rows(0, n), z_NF.Rows(0, n), _cancel);
             _engine.Copy(z_NF.Rows(0, n), host_NF.Rows(0, n));
             activations.Append(host_NF.Rows(0, n));

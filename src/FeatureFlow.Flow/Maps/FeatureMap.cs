@@ -46,6 +46,12 @@ public sealed record FeatureMapOptions
     /// <summary>How to fold; null for thresholds where the architecture has them, decoder norms elsewhere.</summary>
     public FoldRule? Fold { get; init; }
 
+    /// <summary>Mean positive activations of the source's features, [F], for <see cref="FoldRule.MeanActivation"/> (<see cref="FeatureActivity"/>).</summary>
+    public double[]? SourceMeans { get; init; }
+
+    /// <summary>The same of the target's.</summary>
+    public double[]? TargetMeans { get; init; }
+
     /// <summary>Weight of the decoder term of <see cref="MatchCost.Both"/>.</summary>
     public double DecoderWeight { get; init; } = 1;
 
@@ -71,7 +77,11 @@ public sealed record FeatureMapOptions
 /// <param name="Cost">Squared error of the compared parameters; null where none was asked for.</param>
 /// <param name="Similarity">Cosine of the decoder rows; null where it is not defined.</param>
 /// <param name="Weight">Entry of the map's matrix: 1, or the cosine of weighted maps.</param>
-public readonly record struct FeaturePair(int Source, int Target, double? Cost, double? Similarity, double Weight = 1);
+public readonly record struct FeaturePair(int Source, int Target, double? Cost, double? Similarity, double Weight = 1)
+{
+    /// <summary>Mean squared error of the folded decoder rows (SAE Match, figures 5 and 6); null for maps without parameters.</summary>
+    public double? DecoderError { get; init; }
+}
 
 /// <summary>
 /// Mean squared error of the matched features by group of parameters, always on folded parameters (SAE Match, figure 3), over all elements of a group.
@@ -79,7 +89,14 @@ public readonly record struct FeaturePair(int Source, int Target, double? Cost, 
 /// <param name="Decoder">Of decoder rows.</param>
 /// <param name="Encoder">Of encoder columns.</param>
 /// <param name="EncoderBias">Of encoder biases.</param>
-public readonly record struct MapError(double Decoder, double Encoder, double EncoderBias);
+public readonly record struct MapError(double Decoder, double Encoder, double EncoderBias)
+{
+    /// <summary>Mean norm of the folded decoder rows of the matched sources (SAE Match, figure 1).</summary>
+    public double SourceNorm { get; init; }
+
+    /// <summary>The same of their targets.</summary>
+    public double TargetNorm { get; init; }
+}
 
 /// <summary>Which feature of one SAE is which of another: an object to compose, measure, write and approximate with.</summary>
 public sealed record FeatureMap

@@ -32,9 +32,9 @@ public static class FeatureMapBuilder
     /// <inheritdoc cref="Build(OpenedPack, int, Site, int, Site, FeatureMapOptions?, CancellationToken)" path="/exception"/>
     public static FeatureMap Build(ITensorEngine engine, Sae from, Sae to, FeatureMapOptions options, CancellationToken cancel = default)
     {
-        var foldedFrom = new DictionaryParameters(engine, Fold(engine, from, options.Fold));
-        var foldedTo = new DictionaryParameters(engine, Fold(engine, to, options.Fold));
-        CheckWidths(foldedFrom, foldedTo, options);
+        var foldedFrom = new DictionaryParameters(engine, FoldedSae.Of(engine, from, options.Fold, options.SourceMeans));
+        var foldedTo = new DictionaryParameters(engine, FoldedSae.Of(engine, to, options.Fold, options.TargetMeans));
+        CheckWidths(foldedFrom, foldedTo);
         var (source, target) = options.Folded
             ? (foldedFrom, foldedTo)
             : (new DictionaryParameters(engine, FoldedSae.Plain(engine, from)), new DictionaryParameters(engine, FoldedSae.Plain(engine, to)));
@@ -103,14 +103,38 @@ public static class FeatureMapBuilder
     /// <summary>The folded errors of features paired as they are numbered: what matching is held against.</summary>
     public static MapError Identity(ITensorEngine engine, Sae from, Sae to, FoldRule? fold = null, CancellationToken cancel = default)
     {
-        var (a, b) = (new DictionaryParameters(engine, Fold(engine, from, fold)), new DictionaryParameters(engine, Fold(engine, to, fold)));
-        CheckWidths(a, b, new FeatureMapOptions());
+        var (a, b) = (new DictionaryParameters(engine, FoldedSae.Of(engine, from, fold)), new DictionaryParameters(engine, FoldedSae.Of(engine, to, fold)));
+        CheckWidths(a, b);
         int[] all = [.. Enumerable.Range(0, Math.Min(a.Count, b.Count))];
         return Pairs(a, b, a, b, [], all, all, cancel).Error;
     }
 
-    // thresholds where there are some: an explicit rule that one of two SAEs cannot follow is an error
-    private static FoldedSae Fold(ITensorEngine engine, Sae sae, FoldRule? rule) => FoldedSae.Of(engine, sae, rule);
+    /// <summary>The map with similarities and folded errors of its pairs: for compositions and maps from files, which have none.</summary>
+    /// <param name="pack">The pack whose features it pairs.</param>
+    /// <param name="map">Any map that says its places.</param>
+    /// <param name="options">How to fold; thresholds where there are some, else decoder norms, unless given. The rest of them is not used.</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    /// <exception cref="FeatureFlowException">FF4001: no such SAE; FF4063: of different widths; FF4068: the map does not say where it belongs, or has features that the SAEs lack.</exception>
+    public static FeatureMap WithErrors(OpenedPack pack, FeatureMap map, FeatureMapOptions? options = null, CancellationToken cancel = default)
+    {
+        if (map.From is null || map.To is null) throw FlowErrors.Nowhere(map, "it does not say from where to where it leads");
+        var (source, target) = (Place.Parse(map.From), Place.Parse(map.To));
+        using var from = pack.Lease(source.Layer, source.Site);
+        using var to = pack.Lease(target.Layer, target.Site);
+        var engine = pack.Engine.Tensors;
+        var (a, b) = (new DictionaryParameters(engine, FoldedSae.Of(engine, from.Sae, options?.Fold, options?.SourceMeans)), new DictionaryParameters(engine, FoldedSae.Of(engine, to.Sae, options?.Fold, options?.TargetMeans)));
+        CheckWidths(a, b);
+        if (map.Pairs.Any(p => p.Source >= a.Count || p.Target >= b.Count)) throw FlowErrors.Nowhere(map, $"it has features that {source} or {target} lacks");
+        var (pairs, error) = Pairs(a, b, a, b, [], [.. map.Pairs.Select(p => p.Source)], [.. map.Pairs.Select(p => p.Target)], cancel);
+        return map with
+        {
+            Pack = pack.Pack.Source,
+            SourceCount = a.Count,
+            TargetCount = b.Count,
+            Pairs = [.. map.Pairs.Zip(pairs, (was, now) => was with { Similarity = now.Similarity, DecoderError = now.DecoderError })],
+            Error = error,
+        };
+    }
 
     private static List<(ParameterGroup Group, double Weight)> Groups(FeatureMapOptions options)
     {
@@ -127,7 +151,7 @@ public static class FeatureMapBuilder
         };
     }
 
-    private static void CheckWidths(DictionaryParameters a, DictionaryParameters b, FeatureMapOptions options)
+    private static void CheckWidths(DictionaryParameters a, DictionaryParameters b)
     {
         foreach (var group in new[] { ParameterGroup.Decoder, ParameterGroup.Encoder })
         {
@@ -148,20 +172,30 @@ public static class FeatureMapBuilder
         DictionaryParameters source, DictionaryParameters target, DictionaryParameters foldedSource, DictionaryParameters foldedTarget, List<(ParameterGroup Group, double Weight)> groups, int[] sources, int[] targets, CancellationToken cancel)
     {
         var pairs = new FeaturePair[sources.Length];
-        var sums = new double[3];
+        var (sums, norms) = (new double[3], new double[2]);
         var width = Math.Max(source.Width(ParameterGroup.Decoder), source.Width(ParameterGroup.Encoder));
         float[] a = new float[Block * width], b = new float[Block * width];
         for (var start = 0; start < sources.Length; start += Block)
         {
             cancel.ThrowIfCancellationRequested();
             var count = Math.Min(Block, sources.Length - start);
-            var (cost, similarity) = (new double[count], new double[count]);
+            var (cost, similarity, decoder) = (new double[count], new double[count], new double[count]);
             for (var group = ParameterGroup.Decoder; group <= ParameterGroup.EncoderBias; group++)
             {
                 var wide = source.Width(group);
                 foldedSource.Read(group, sources.AsSpan(start, count), a, wide);
                 foldedTarget.Read(group, targets.AsSpan(start, count), b, wide);
-                for (var i = 0; i < count; i++) sums[(int)group] += PointCosts.Distance(a.AsSpan(i * wide, wide), b.AsSpan(i * wide, wide));
+                for (var i = 0; i < count; i++)
+                {
+                    ReadOnlySpan<float> x = a.AsSpan(i * wide, wide), y = b.AsSpan(i * wide, wide);
+                    var error = PointCosts.Distance(x, y);
+                    sums[(int)group] += error;
+                    if (group != ParameterGroup.Decoder) continue;
+                    decoder[i] = error / wide;
+                    norms[0] += Norm(x);
+                    norms[1] += Norm(y);
+                }
+
                 if (source != foldedSource)
                 {
                     source.Read(group, sources.AsSpan(start, count), a, wide);
@@ -176,11 +210,18 @@ public static class FeatureMapBuilder
                 }
             }
 
-            for (var i = 0; i < count; i++) pairs[start + i] = new FeaturePair(sources[start + i], targets[start + i], groups.Count == 0 ? null : cost[i], similarity[i]);
+            for (var i = 0; i < count; i++) pairs[start + i] = new FeaturePair(sources[start + i], targets[start + i], groups.Count == 0 ? null : cost[i], similarity[i]) { DecoderError = decoder[i] };
         }
 
         var elements = Math.Max(1.0, sources.Length);
-        return (pairs, new MapError(sums[0] / elements / source.Width(ParameterGroup.Decoder), sums[1] / elements / source.Width(ParameterGroup.Encoder), sums[2] / elements));
+        return (pairs, new MapError(sums[0] / elements / source.Width(ParameterGroup.Decoder), sums[1] / elements / source.Width(ParameterGroup.Encoder), sums[2] / elements) { SourceNorm = norms[0] / elements, TargetNorm = norms[1] / elements });
+    }
+
+    private static double Norm(ReadOnlySpan<float> x)
+    {
+        double squares = 0;
+        foreach (var v in x) squares += (double)v * v;
+        return Math.Sqrt(squares);
     }
 
     private static double Cosine(ReadOnlySpan<float> x, ReadOnlySpan<float> y)

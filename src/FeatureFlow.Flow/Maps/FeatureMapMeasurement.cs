@@ -21,6 +21,9 @@ public sealed record FeatureMapMeasurement
     /// <summary>How the source was folded.</summary>
     public string? Fold { get; init; }
 
+    /// <summary>How the target was folded.</summary>
+    public string? TargetFold { get; init; }
+
     /// <summary>Number of pairs.</summary>
     public int Pairs { get; init; }
 
@@ -51,6 +54,21 @@ public sealed record FeatureMapMeasurement
     /// <summary>Share of targets that are those of a direct map.</summary>
     public double? Agreement { get; init; }
 
+    /// <summary>Mean norm of the folded decoder rows of the matched sources.</summary>
+    public double? SourceNorm { get; init; }
+
+    /// <summary>The same of their targets.</summary>
+    public double? TargetNorm { get; init; }
+
+    /// <summary>P(matched feature active | feature active) on texts, mean over the features that fired; null when not measured (<see cref="FeatureActivity"/>).</summary>
+    public double? MatchingScore { get; init; }
+
+    /// <summary>Lower end of its confidence interval, over features.</summary>
+    public double? MatchingScoreLow { get; init; }
+
+    /// <summary>Upper end.</summary>
+    public double? MatchingScoreHigh { get; init; }
+
     /// <summary>Those of a map.</summary>
     public static FeatureMapMeasurement Of(FeatureMap map) => new()
     {
@@ -60,6 +78,7 @@ public sealed record FeatureMapMeasurement
         Method = map.Method,
         Cost = map.Cost,
         Fold = map.SourceFold,
+        TargetFold = map.TargetFold,
         Pairs = map.Pairs.Count,
         TotalCost = map.TotalCost,
         Gap = map.Certificate?.Gap,
@@ -70,5 +89,15 @@ public sealed record FeatureMapMeasurement
         UnmatchedSources = map.UnmatchedSources.Count(),
         UnmatchedTargets = map.UnmatchedTargets.Count(),
         Agreement = map.Agreement,
+        SourceNorm = map.Error?.SourceNorm,
+        TargetNorm = map.Error?.TargetNorm,
+    };
+
+    /// <summary>The same with a matching score.</summary>
+    public FeatureMapMeasurement With(Interval score) => this with
+    {
+        MatchingScore = score.Count > 0 ? score.Value : null,
+        MatchingScoreLow = score.Known ? score.Low : null,
+        MatchingScoreHigh = score.Known ? score.High : null,
     };
 }

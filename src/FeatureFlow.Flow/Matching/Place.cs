@@ -21,6 +21,9 @@ internal readonly record struct Place(int Layer, Site Site) : IComparable<Place>
 
     public static Place Of(FeatureId feature) => new(feature.Layer, feature.Site);
 
+    /// <summary>What <see cref="ToString"/> wrote.</summary>
+    public static Place Parse(string text) => Of(FeatureId.Parse(text + "/0"));
+
     public FeatureId Feature(int index) => new(Layer, Site, index);
 
     public int CompareTo(Place other) => (Layer, Site).CompareTo((other.Layer, other.Site));

@@ -28,6 +28,12 @@ public static class FoldRules
         _ => "mean-activation",
     };
 
+    /// <summary>Every name.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Enum.GetValues<FoldRule>().Select(Name)];
+
+    /// <summary>The rule of a name.</summary>
+    public static FoldRule Parse(string name) => Enum.GetValues<FoldRule>().First(r => r.Name() == name);
+
     /// <summary>The rule for an SAE when nobody chooses: its thresholds if it has them, else <see cref="FoldRule.DecoderNorm"/>.</summary>
     public static FoldRule For(Sae sae) => sae.Info.Architecture == SaeArchitecture.JumpRelu ? FoldRule.Threshold : FoldRule.DecoderNorm;
 }

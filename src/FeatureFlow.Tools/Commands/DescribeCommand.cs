@@ -12,6 +12,8 @@ internal sealed class DescribeCommand : ToolCommand
 {
     private readonly Option<string> _pack = PackOptions.Pack();
     private readonly Option<FeatureId[]> _features = PackOptions.Features();
+    private readonly Option<int[]> _layers = PackOptions.Layers("Layers whose features are all described.");
+    private readonly Option<Site[]> _sites = PackOptions.SiteList("With --layer: sites; res unless given.");
     private readonly Option<string?> _graph = new("--graph") { Description = "A graph JSON: describes every feature in it.", HelpName = "FILE" };
     private readonly Option<string?> _model = new("--model", "-m") { Description = "Model: a checkpoint folder or a hub id in the local cache; the pack's unless given.", HelpName = "DIR" };
     private readonly TokenSource _tokens = new(context: 512);
@@ -26,24 +28,27 @@ internal sealed class DescribeCommand : ToolCommand
             "describe",
             "Describe features that nobody has explained: the texts where they are most active, the tokens that they promote and suppress.",
             ("describe --pack tests/fixtures/training/pack --model tests/fixtures/models/gemma2-window --feature 1/res/7 --ids-file tests/fixtures/models/gemma2-window/expected.safetensors --tensor input_ids", "One feature, on given tokens."),
-            ("describe --pack tests/fixtures/training/pack --model tests/fixtures/models/gemma2-window --feature 0/res/3 1/mlp/5 --ids-file tests/fixtures/models/gemma2-window/expected.safetensors --tensor input_ids --contexts 3 --csv evidence.csv", "Two, as a CSV that a pack can name under 'descriptions'."))
+            ("describe --pack tests/fixtures/training/pack --model tests/fixtures/models/gemma2-window --feature 0/res/3 1/mlp/5 --ids-file tests/fixtures/models/gemma2-window/expected.safetensors --tensor input_ids --contexts 3 --csv evidence.csv", "Two, as a CSV that a pack can name under 'descriptions'."),
+            ("describe --pack examples/storyworld --layer 2 --text 'The ship sailed to the island. The captain saw a whale.' --csv evidence.csv", "Every feature of the residual stream after layer 2."))
     {
         _features.Required = false;
-        foreach (var option in new Option[] { _pack, _features, _graph, _model }) Options.Add(option);
+        foreach (var option in new Option[] { _pack, _features, _layers, _sites, _graph, _model }) Options.Add(option);
         _tokens.AddTo(this);
         foreach (var option in new Option[] { _contexts, _window, _effects, _csv, _out }) Options.Add(option);
         Validators.Add(result =>
         {
-            if (result.GetResult(_features) is null == result.GetResult(_graph) is null) result.AddError("Give either --feature or --graph.");
+            if (new Option[] { _features, _layers, _graph }.Count(o => result.GetResult(o) is not null) != 1) result.AddError("Give one of --feature, --layer and --graph.");
+            if (result.GetResult(_sites) is not null && result.GetResult(_layers) is null) result.AddError("--sites goes with --layer.");
             if (result.GetResult(_out) is not null && result.GetResult(_graph) is null) result.AddError("--out goes with --graph.");
         });
     }
 
     protected override int Run(ParseResult options, ToolContext context)
     {
-        var pack = context.Open(options.GetValue(_pack)!).Pack;
+        var opened = context.Open(options.GetValue(_pack)!);
+        var pack = opened.Pack;
         var graphs = options.GetValue(_graph) is { } file ? GraphJson.ReadAll(file) : [];
-        FeatureId[] features = graphs.Count > 0 ? [.. graphs.SelectMany(g => g.Nodes).Select(n => FeatureId.Parse(n.Id)).Distinct()] : options.GetValue(_features)!;
+        FeatureId[] features = graphs.Count > 0 ? [.. graphs.SelectMany(g => g.Nodes).Select(n => FeatureId.Parse(n.Id)).Distinct()] : options.GetValue(_layers) is { Length: > 0 } layers ? [.. All(opened, layers, options.GetValue(_sites) is { Length: > 0 } some ? some : [Site.Res])] : options.GetValue(_features)!;
         using var lease = FlowEngine.Shared.Model(options.GetValue(_model) ?? pack.Model ?? throw ToolErrors.NoModel(pack.Source));
         var model = lease.Model;
         var documents = _tokens.Read(options, () => model.Tokenizer, context).Select(d => d.Document).ToList();
@@ -58,7 +63,8 @@ internal sealed class DescribeCommand : ToolCommand
             }
 
             var evidence = context.Watch("describe", progress => EvidenceSearch.Find(model, documents, saes, TextOf(model), settings, new Share(progress), context.Cancel));
-            Write(options, context, graphs, [.. features.Select(f => evidence.First(e => e.Feature == f.ToString()))]);
+            var known = evidence.ToDictionary(e => e.Feature);
+            Write(options, context, graphs, [.. features.Select(f => known[f.ToString()])]);
             return 0;
         }
         finally
@@ -82,7 +88,7 @@ internal sealed class DescribeCommand : ToolCommand
         }
 
         if (context.Json) context.Out.Write(EvidenceJson.Render(evidence));
-        else foreach (var one in evidence) Show(one, context.Out);
+        else if (options.GetResult(_layers) is null || options.GetValue(_csv) is null) foreach (var one in evidence) Show(one, context.Out);
     }
 
     private static void Show(FeatureEvidence e, TextWriter text)
@@ -92,6 +98,9 @@ internal sealed class DescribeCommand : ToolCommand
         if (e.Suppressed.Count > 0) text.WriteLine($"  suppresses  {string.Join("  ", e.Suppressed.Select(t => t.Text))}");
         foreach (var context in e.Contexts) text.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {context.Activation,8:0.###}  {context.ToString().ReplaceLineEndings("⏎")}  ({context.Source})"));
     }
+
+    private static IEnumerable<FeatureId> All(OpenedPack pack, int[] layers, Site[] sites) =>
+        from layer in layers from site in sites from index in Enumerable.Range(0, pack.Info(layer, site).FeatureCount) select new FeatureId(layer, site, index);
 
     // a model whose tokens were given as ids may have no tokenizer
     private static Func<int, string> TextOf(LanguageModel model)

@@ -22,7 +22,7 @@ internal sealed class JudgeCommand : ToolCommand
     private readonly Option<string?> _model = new("--judge-model") { Description = "Model asked there; FEATUREFLOW_JUDGE_MODEL unless given.", HelpName = "NAME" };
     private readonly Option<string[]> _words = new("--words") { Description = "Lexicon: words of a subject, as in 'sea=ship,sail*,high tide'.", HelpName = "NAME=W,W" };
     private readonly Option<string?> _coherence = new("--model", "-m") { Description = "Lexicon: the unsteered model, whose perplexity tells coherence.", HelpName = "DIR" };
-    private readonly Option<string?> _compare = new("--compare") { Description = "Compare the descriptions of two columns instead, 1 different to 3 the same; rows without both are left out.", HelpName = "A,B" };
+    private readonly Option<string?> _compare = new("--compare") { Description = "Compare the descriptions of two columns instead, 1 different to 3 the same; rows without both are left out. Without an endpoint by the words that they share.", HelpName = "A,B" };
     private readonly Option<string[]> _by = new("--by") { Description = "Columns that the means are grouped by; those that say how a sample was made unless given.", HelpName = "COLUMN", AllowMultipleArgumentsPerToken = true };
     private readonly Option<double> _level = new("--level") { Description = "Confidence of the intervals.", HelpName = "P", DefaultValueFactory = _ => new Bootstrap().Level };
     private readonly Option<int> _resamples = new("--resamples") { Description = "Bootstrap samples.", HelpName = "N", DefaultValueFactory = _ => new Bootstrap().Resamples };
@@ -79,7 +79,8 @@ internal sealed class JudgeCommand : ToolCommand
 
     private int Compare(ParseResult options, ToolContext context, SampleTable table, string[] columns, JudgeSettings settings, Bootstrap bootstrap, string folder, string answers)
     {
-        using var judge = Judges.Open(settings with { Kind = settings.Kind == JudgeKind.Auto ? JudgeKind.OpenAi : settings.Kind }, [], answers);
+        using var judge = Judges.OpenForPairs(settings, answers);
+        context.Note($"{table.Rows.Count} pairs, judged by {judge.Judge.Name}");
         var pairs = Wait(context, progress => PairTable.Judge(table, columns[0].Trim(), columns[1].Trim(), judge.Judge, progress, context.Cancel));
         var (rows, aggregate) = pairs.Aggregate(options.GetValue(_by) ?? [], bootstrap);
         pairs.Columns().Write(Path.Combine(folder, Judged), pairs.Pairs);
