@@ -84,6 +84,21 @@ public static class Tables
         ("delta_ce", a => a.DeltaCrossEntropy),
         ("matching_score", a => a.MatchingScore));
 
+    /// <summary>The same with 95 % intervals: over documents, of matching scores over features; and what was folded by.</summary>
+    public static TableColumns<LayerApproximation> ApproximationIntervals { get; } = new(
+        ("layer", a => a.Layer),
+        ("substitute", a => a.Substitute),
+        ("explained_variance", a => a.ExplainedVariance),
+        ("explained_variance_low", a => a.ExplainedVarianceInterval?.Low),
+        ("explained_variance_high", a => a.ExplainedVarianceInterval?.High),
+        ("delta_ce", a => a.DeltaCrossEntropy),
+        ("delta_ce_low", a => a.DeltaInterval?.Low),
+        ("delta_ce_high", a => a.DeltaInterval?.High),
+        ("matching_score", a => a.MatchingScore),
+        ("matching_score_low", a => a.MatchingInterval?.Low),
+        ("matching_score_high", a => a.MatchingInterval?.High),
+        ("fold", a => a.Fold));
+
     /// <summary>Transition maps as translayer transcoders.</summary>
     public static TableColumns<TransitionApproximation> Transitions { get; } = new(
         ("layer", t => t.Layer),

@@ -1,3 +1,5 @@
+using FeatureFlow.Saes;
+
 namespace FeatureFlow.Flow;
 
 /// <summary>What is measured (METHODS 5).</summary>
@@ -17,6 +19,31 @@ public sealed record ApproximationOptions
 
     /// <summary>What the assignments compare.</summary>
     public MatchCost Cost { get; init; } = MatchCost.Both;
+
+    /// <summary>More permutations to use as transition maps, by what they compare, each found folded and unfolded (Feature Flow, figure 23).</summary>
+    public IReadOnlyList<PermutationKind> Permutations { get; init; } = [];
+
+    /// <summary>How to fold; null for thresholds where the architecture has them, decoder norms elsewhere.</summary>
+    public FoldRule? Fold { get; init; }
+
+    /// <summary>Intervals over documents (over features for matching scores).</summary>
+    public Bootstrap Bootstrap { get; init; } = new();
+}
+
+/// <summary>What a permutation compares.</summary>
+public enum PermutationKind
+{
+    /// <summary>Decoder rows.</summary>
+    Decoder,
+
+    /// <summary>Encoder columns.</summary>
+    Encoder,
+
+    /// <summary>Both, without the encoder bias.</summary>
+    DecoderEncoder,
+
+    /// <summary>Both, and the encoder bias.</summary>
+    Both,
 }
 
 /// <summary>One substitute for the hidden state of a layer: a row of <c>approx.csv</c>.</summary>
@@ -27,14 +54,31 @@ public sealed record ApproximationOptions
 /// <param name="CrossEntropy">Mean next-token cross-entropy with the substitute, nats; null when not measured.</param>
 /// <param name="DeltaCrossEntropy">Its rise.</param>
 /// <param name="MatchingScore">P(matched feature active at t+1 | feature active at t), unweighted over features that fired; null where nothing is matched.</param>
-public sealed record LayerApproximation(int Layer, string Substitute, double ExplainedVariance, double ExplainedVarianceUncentred, double? CrossEntropy, double? DeltaCrossEntropy, double? MatchingScore);
+public sealed record LayerApproximation(int Layer, string Substitute, double ExplainedVariance, double ExplainedVarianceUncentred, double? CrossEntropy, double? DeltaCrossEntropy, double? MatchingScore)
+{
+    /// <summary>Interval of the explained variance over documents (blocks of some where there are more than 200), the means being held fixed; null where there are too few.</summary>
+    public Interval? ExplainedVarianceInterval { get; init; }
+
+    /// <summary>Interval of the rise of the cross-entropy over documents.</summary>
+    public Interval? DeltaInterval { get; init; }
+
+    /// <summary>Interval of the matching score over features.</summary>
+    public Interval? MatchingInterval { get; init; }
+
+    /// <summary>What was folded by: <c>threshold</c>, <c>decoder-norm</c> or <c>mean-activation</c>.</summary>
+    public string Fold { get; init; } = "";
+}
 
 /// <summary>A transition map used as a translayer transcoder: a row of <c>transitions.csv</c>.</summary>
 /// <param name="Layer">t.</param>
-/// <param name="Map">indicator-topK, weighted-topK or permutation.</param>
+/// <param name="Map">indicator-topK, weighted-topK, permutation, or permutation-COMPARED-(folded|unfolded).</param>
 /// <param name="Inference">folded: activations and decoder rows folded; plain: neither.</param>
 /// <param name="ExplainedVariance">1 − Var(x̂ − x)/Var(x).</param>
-public sealed record TransitionApproximation(int Layer, string Map, string Inference, double ExplainedVariance);
+public sealed record TransitionApproximation(int Layer, string Map, string Inference, double ExplainedVariance)
+{
+    /// <summary>Interval over documents; null where there are too few.</summary>
+    public Interval? ExplainedVarianceInterval { get; init; }
+}
 
 /// <summary>What an SAE does on the texts: a row of <c>layers.csv</c>.</summary>
 /// <param name="Layer">Layer.</param>

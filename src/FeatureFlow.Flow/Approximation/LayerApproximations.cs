@@ -13,6 +13,7 @@ namespace FeatureFlow.Flow;
 public static class LayerApproximations
 {
     private const int TokensTogether = 2048;
+    private const int MostBlocks = 200; // of documents, for intervals
 
     /// <summary>Measures all pairs of neighbouring residual layers in one pass over the texts.</summary>
     /// <param name="pack">A pack with residual SAEs at neighbouring layers.</param>
@@ -31,33 +32,40 @@ public static class LayerApproximations
         try
         {
             var saes = leases.Where(l => l.Place.Site is Site.Res or Site.Mlp or Site.Att && model.Config.WidthAt(l.Place.Site) == l.Lease.Sae.Info.InputWidth).ToDictionary(l => l.Place, l => l.Lease.Sae);
+            var means = Means(pack, model, documents, pairs, options, progress, cancel);
+            var blocks = Math.Clamp(documents.Count, 1, MostBlocks);
             var steps = new List<LayerStep>();
             foreach (var layer in pairs)
             {
                 progress?.Report(new FlowProgress(FormattableString.Invariant($"matching layer {layer} with {layer + 1}"), 0.2 * steps.Count / pairs.Count));
-                steps.Add(new LayerStep(model.Engine, layer, saes[new Place(layer, Site.Res)], saes[new Place(layer + 1, Site.Res)], options, cancel));
+                steps.Add(new LayerStep(model.Engine, layer, saes[new Place(layer, Site.Res)], saes[new Place(layer + 1, Site.Res)], options, means, blocks, cancel));
             }
 
             var statistics = saes.Select(s => new SaeStatistics(s.Key, s.Value)).ToList();
-            double loss = 0;
-            long tokens = 0, predictions = 0;
+            var losses = new BlockLosses(blocks);
+            long tokens = 0;
+            var read = 0; // documents, of those that have tokens
             var batches = DocumentBatches.Of(documents, TokensTogether);
             for (var b = 0; b < batches.Count; b++)
             {
                 var batch = new TokenBatch([.. batches[b].Select(d => d.Ids)]);
                 int[] counted = [.. DocumentBatches.Counted(batch, batches[b], last: true)], predicting = [.. DocumentBatches.Counted(batch, batches[b], last: false)];
+                var blockOf = batches[b].SelectMany((d, i) => Enumerable.Repeat((int)((long)(read + i) * blocks / documents.Count), d.Ids.Length)).ToArray();
+                read += batches[b].Count;
+                int[] rowBlock = [.. counted.Select(t => blockOf[t])];
                 var capture = new SiteCapture(model.Engine, saes.Keys.Select(p => new SiteAddress(p.Layer, p.Site)));
-                if (options.Losses) loss += Sum(model.TokenLosses(batch, capture, cancel), predicting);
+                if (options.Losses) losses.Add(model.TokenLosses(batch, capture, cancel), predicting, blockOf, count: true);
                 else model.Forward(batch, new ForwardOptions { Hook = capture, Logits = LogitsWanted.None }, cancel).Dispose();
                 if (counted.Length == 0) continue;
                 tokens += counted.Length;
-                predictions += predicting.Length;
                 var active = new Dictionary<Place, Tensor>();
                 foreach (var of in statistics) active[of.Place] = of.Add(model.Engine, Gathered(of.Place), cancel);
                 foreach (var step in steps)
                 {
                     Place from = new(step.Layer, Site.Res), to = new(step.Layer + 1, Site.Res);
-                    step.Add(Gathered(from), Gathered(to), active[from], active[to], options.Losses ? x_ND => Sum(model.TokenLosses(batch, new Substitution(model.Engine, new SiteAddress(to.Layer, Site.Res), counted, x_ND), cancel), predicting) : null, cancel);
+                    step.Add(
+                        Gathered(from), Gathered(to), active[from], active[to], rowBlock,
+                        options.Losses ? (x_ND, sums) => sums.Add(model.TokenLosses(batch, new Substitution(model.Engine, new SiteAddress(to.Layer, Site.Res), counted, x_ND), cancel), predicting, blockOf) : null, cancel);
                 }
 
                 foreach (var z in active.Values) z.Dispose();
@@ -71,9 +79,9 @@ public static class LayerApproximations
                 }
             }
 
-            double? untouched = options.Losses && predictions > 0 ? loss / predictions : null;
+            double? untouched = options.Losses && losses.Predictions > 0 ? losses.Mean : null;
             return new ApproximationResult(
-                tokens, untouched, [.. statistics.Select(s => s.Result())], [.. steps.SelectMany(s => s.Approximations(untouched, predictions))], [.. steps.SelectMany(s => s.Transitions())],
+                tokens, untouched, [.. statistics.Select(s => s.Result())], [.. steps.SelectMany(s => s.Approximations(untouched is null ? null : losses))], [.. steps.SelectMany(s => s.Transitions())],
                 [.. steps.Select(s => s.Map with { Pack = pack.Pack.Source, From = new Place(s.Layer, Site.Res).ToString(), To = new Place(s.Layer + 1, Site.Res).ToString() })]);
         }
         finally
@@ -97,11 +105,12 @@ public static class LayerApproximations
 
     private static int Order(Site site) => site switch { Site.Res => 0, Site.Mlp => 1, Site.Att => 2, _ => 3 };
 
-    private static double Sum(float[] values, int[] places)
+    // mean positive activations, where they are what is folded by
+    private static FeatureActivity? Means(OpenedPack pack, LanguageModel model, IReadOnlyList<TokenDocument> documents, List<int> pairs, ApproximationOptions options, IProgress<FlowProgress>? progress, CancellationToken cancel)
     {
-        double sum = 0;
-        foreach (var place in places) sum += values[place];
-        return sum;
+        if (options.Fold != FoldRule.MeanActivation) return null;
+        progress?.Report(new FlowProgress("reading texts", 0));
+        return new FeatureActivity(pack, model, documents, pairs.SelectMany(l => new[] { l, l + 1 }).Distinct().Select(l => new SiteAddress(l, Site.Res)), null, cancel);
     }
 
     // puts given states where the model has its own
@@ -113,6 +122,38 @@ public static class LayerApproximations
     }
 }
 
+/// <summary>Sums of token losses by block of documents.</summary>
+internal sealed class BlockLosses(int blocks)
+{
+    private readonly double[] _sums = new double[blocks];
+    private readonly long[] _counts = new long[blocks];
+
+    /// <summary>Predictions counted.</summary>
+    public long Predictions => _counts.Sum();
+
+    /// <summary>Mean loss; of a substitute by the counts of the untouched run.</summary>
+    public double Mean => _sums.Sum() / Predictions;
+
+    public void Add(float[] losses, int[] places, int[] blockOf, bool count = false)
+    {
+        foreach (var place in places)
+        {
+            _sums[blockOf[place]] += losses[place];
+            if (count) _counts[blockOf[place]]++;
+        }
+    }
+
+    /// <summary>The mean of a substitute's losses.</summary>
+    public double MeanOf(BlockLosses substitute) => substitute._sums.Sum() / Predictions;
+
+    /// <summary>Its rise above these, with an interval over blocks; null where there are too few.</summary>
+    public Interval? Rise(BlockLosses substitute, Bootstrap bootstrap)
+    {
+        int[] used = [.. Enumerable.Range(0, blocks).Where(b => _counts[b] > 0)];
+        return used.Length < 2 ? null : bootstrap.Ratio([.. used.Select(b => substitute._sums[b] - _sums[b])], [.. used.Select(b => (double)_counts[b])]) is { Known: true } found ? found : null;
+    }
+}
+
 /// <summary>One pair of layers: its substitutes and what they came to so far.</summary>
 internal sealed class LayerStep
 {
@@ -120,18 +161,22 @@ internal sealed class LayerStep
     private readonly List<Substitute> _substitutes = [];
     private readonly List<(string Map, string Inference, Substitute Substitute)> _transitions = [];
     private readonly Dictionary<string, MatchCount> _matching = [];
+    private readonly Bootstrap _bootstrap;
+    private readonly string _fold;
 
-    public LayerStep(ITensorEngine engine, int layer, Sae from, Sae to, ApproximationOptions options, CancellationToken cancel)
+    public LayerStep(ITensorEngine engine, int layer, Sae from, Sae to, ApproximationOptions options, FeatureActivity? means, int blocks, CancellationToken cancel)
     {
-        (_engine, Layer) = (engine, layer);
+        (_engine, Layer, _bootstrap) = (engine, layer, options.Bootstrap);
         foreach (var sae in new[] { from, to })
         {
             if (sae.Info.InputTransform != InputTransform.None || sae.Info.IsTranscoder) throw FlowErrors.NotAnApproximation(sae.Info.Path);
         }
 
-        var (source, target) = (new DictionaryParameters(engine, FoldedSae.Of(engine, from)), new DictionaryParameters(engine, FoldedSae.Of(engine, to)));
-        Map = FeatureMapBuilder.Build(engine, from, to, new FeatureMapOptions { Cost = options.Cost }, cancel);
-        var unfolded = FeatureMapBuilder.Build(engine, from, to, new FeatureMapOptions { Cost = options.Cost, Folded = false }, cancel);
+        var how = new FeatureMapOptions { Cost = options.Cost, Fold = options.Fold, SourceMeans = means?.Means(new SiteAddress(layer, Site.Res)), TargetMeans = means?.Means(new SiteAddress(layer + 1, Site.Res)) };
+        var (source, target) = (new DictionaryParameters(engine, FoldedSae.Of(engine, from, how.Fold, how.SourceMeans)), new DictionaryParameters(engine, FoldedSae.Of(engine, to, how.Fold, how.TargetMeans)));
+        _fold = source.Folded.Rule.Name();
+        Map = FeatureMapBuilder.Build(engine, from, to, how, cancel);
+        var unfolded = FeatureMapBuilder.Build(engine, from, to, how with { Folded = false }, cancel);
         var width = to.Info.OutputWidth;
         Add("layer-drop", (x, _, _, into) => engine.Copy(x, into));
         Add("encode-decode-current", (_, _, next, into) => Reconstruct(to, next, into, cancel));
@@ -153,13 +198,26 @@ internal sealed class LayerStep
         }
 
         AddTransition("permutation", Map);
+        foreach (var kind in options.Permutations.Distinct())
+        {
+            var by = kind switch
+            {
+                PermutationKind.Decoder => how with { Cost = MatchCost.Decoder },
+                PermutationKind.Encoder => how with { Cost = MatchCost.Encoder },
+                PermutationKind.Both => how with { Cost = MatchCost.Both },
+                _ => how with { Cost = MatchCost.Both, BiasWeight = 0 },
+            };
+            var name = kind == PermutationKind.DecoderEncoder ? "decoder-encoder" : kind.ToString().ToLowerInvariant();
+            foreach (var folded in new[] { true, false })
+                AddTransition($"permutation-{name}-{(folded ? "folded" : "unfolded")}", FeatureMapBuilder.Build(engine, from, to, by with { Folded = folded }, cancel));
+        }
 
         void AddTransition(string name, FeatureMap map)
         {
             foreach (var folded in new[] { true, false })
             {
                 var translation = Translation.Of(map, source, target, folded);
-                _transitions.Add((name, folded ? "folded" : "plain", new Substitute(name, width, (_, z, _, into) => translation.Apply(engine, z, into, cancel))));
+                _transitions.Add((name, folded ? "folded" : "plain", new Substitute(name, width, blocks, (_, z, _, into) => translation.Apply(engine, z, into, cancel))));
             }
         }
 
@@ -169,7 +227,7 @@ internal sealed class LayerStep
             if (matched is not null) _matching[name] = new MatchCount(matched);
         }
 
-        void Add(string name, Make make) => _substitutes.Add(new Substitute(name, width, make));
+        void Add(string name, Make make) => _substitutes.Add(new Substitute(name, width, blocks, make));
     }
 
     /// <summary>x̂ [N,d] from x of layer t, its activations, and x of layer t+1.</summary>
@@ -180,7 +238,7 @@ internal sealed class LayerStep
     /// <summary>The folded permutation.</summary>
     public FeatureMap Map { get; }
 
-    public void Add(Tensor x_ND, Tensor next_ND, Tensor z_NF, Tensor zNext_NF, Func<Tensor, double>? loss, CancellationToken cancel)
+    public void Add(Tensor x_ND, Tensor next_ND, Tensor z_NF, Tensor zNext_NF, int[] block_N, Action<Tensor, BlockLosses>? loss, CancellationToken cancel)
     {
         using var approximation = _engine.Allocate(DType.F32, next_ND.Shape);
         var truth = next_ND.AsSpan<float>();
@@ -189,21 +247,29 @@ internal sealed class LayerStep
             cancel.ThrowIfCancellationRequested();
             substitute.How(x_ND, z_NF, next_ND, approximation);
             using var host = Host(approximation);
-            substitute.Moments.Add(truth, host.AsSpan<float>());
-            if (loss is not null && _substitutes.Contains(substitute)) substitute.Loss += loss(approximation);
+            substitute.Moments.Add(truth, host.AsSpan<float>(), block_N);
+            if (loss is not null && _substitutes.Contains(substitute)) loss(approximation, substitute.Losses);
         }
 
         foreach (var count in _matching.Values) count.Add(z_NF.AsSpan<float>(), zNext_NF.AsSpan<float>(), x_ND.Shape[0]);
     }
 
-    public IEnumerable<LayerApproximation> Approximations(double? loss, long predictions) => _substitutes.Select(s =>
+    public IEnumerable<LayerApproximation> Approximations(BlockLosses? untouched) => _substitutes.Select(s =>
     {
         var (centred, uncentred) = s.Moments.Explained();
-        double? its = loss is null ? null : s.Loss / predictions;
-        return new LayerApproximation(Layer, s.Name, centred, uncentred, its, its - loss, _matching.GetValueOrDefault(s.Name)?.Score());
+        double? its = untouched?.MeanOf(s.Losses);
+        var shares = _matching.GetValueOrDefault(s.Name)?.Shares();
+        return new LayerApproximation(Layer, s.Name, centred, uncentred, its, its - untouched?.Mean, shares is { Count: > 0 } ? shares.Average() : null)
+        {
+            ExplainedVarianceInterval = s.Moments.Interval(_bootstrap),
+            DeltaInterval = untouched?.Rise(s.Losses, _bootstrap),
+            MatchingInterval = shares is { Count: > 1 } ? _bootstrap.Mean(shares) : null,
+            Fold = _fold,
+        };
     });
 
-    public IEnumerable<TransitionApproximation> Transitions() => _transitions.Select(t => new TransitionApproximation(Layer, t.Map, t.Inference, t.Substitute.Moments.Explained().Centred));
+    public IEnumerable<TransitionApproximation> Transitions() =>
+        _transitions.Select(t => new TransitionApproximation(Layer, t.Map, t.Inference, t.Substitute.Moments.Explained().Centred) { ExplainedVarianceInterval = t.Substitute.Moments.Interval(_bootstrap) });
 
     // sources by the folded decoder error of their pair, equal ones by index
     private int[] Ranked(DictionaryParameters source, DictionaryParameters target)
@@ -232,15 +298,15 @@ internal sealed class LayerStep
         return host;
     }
 
-    private sealed class Substitute(string name, int width, Make make)
+    private sealed class Substitute(string name, int width, int blocks, Make make)
     {
         public string Name => name;
 
         public Make How => make;
 
-        public ErrorMoments Moments { get; } = new(width);
+        public ErrorMoments Moments { get; } = new(width, blocks);
 
-        public double Loss { get; set; }
+        public BlockLosses Losses { get; } = new(blocks);
     }
 
     // how often the matched feature is active with the feature
@@ -264,19 +330,8 @@ internal sealed class LayerStep
             }
         }
 
-        public double? Score()
-        {
-            double sum = 0;
-            var fired = 0;
-            for (var i = 0; i < _active.Length; i++)
-            {
-                if (_active[i] == 0) continue;
-                sum += (double)_both[i] / _active[i];
-                fired++;
-            }
-
-            return fired == 0 ? null : sum / fired;
-        }
+        /// <summary>P(match active | feature active) of the features that fired.</summary>
+        public List<double> Shares() => [.. Enumerable.Range(0, _active.Length).Where(i => _active[i] > 0).Select(i => (double)_both[i] / _active[i])];
     }
 }
 

@@ -47,6 +47,24 @@ public sealed record Bootstrap(double Level = 0.95, int Resamples = 2000, ulong 
         return Ends(meanA - meanB, [.. drawnA.Zip(drawnB, (x, y) => x - y)], [.. a.Select(v => (v - meanA) / a.Length), .. b.Select(v => (meanB - v) / b.Length)], count);
     }
 
+    /// <summary>Interval of a ratio of sums, Σ numerators / Σ denominators, of items that come together: tokens of documents.</summary>
+    public Interval Ratio(IReadOnlyList<double> numerators, IReadOnlyList<double> denominators)
+    {
+        ArgumentNullException.ThrowIfNull(numerators);
+        ArgumentNullException.ThrowIfNull(denominators);
+        return Of(numerators.Count, chosen =>
+        {
+            double over = 0, under = 0;
+            for (var i = 0; i < chosen.Count; i++)
+            {
+                over += numerators[chosen[i]];
+                under += denominators[chosen[i]];
+            }
+
+            return over / under;
+        });
+    }
+
     /// <summary>Interval of any statistic of items drawn together, such as a ratio of sums.</summary>
     /// <param name="count">Number of items.</param>
     /// <param name="statistic">The statistic of the items with these numbers; a number may come several times.</param>

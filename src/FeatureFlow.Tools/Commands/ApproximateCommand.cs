@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using FeatureFlow.Experiments;
 using FeatureFlow.Flow;
+using FeatureFlow.Saes;
 
 namespace FeatureFlow.Tools.Commands;
 
@@ -13,10 +14,11 @@ internal sealed class ApproximateCommand : ToolCommand
     private readonly TokenSource _tokens = new();
     private readonly Option<int[]> _layers = PackOptions.Layers("First layers of the pairs; every pair of neighbours unless given.");
     private readonly Option<string> _cost = PackOptions.Choice("--cost", [], "What the assignments compare, by squared error.", MatchCost.Both);
+    private readonly Option<string?> _fold = new Option<string?>("--fold") { Description = "What to fold by; thresholds where there are some, else decoder norms. mean-activation is measured on the tokens.", HelpName = "threshold|decoder-norm|mean-activation" }.AcceptOnlyFromAmong("threshold", "decoder-norm", "mean-activation");
     private readonly Option<double[]> _quantiles = Numbers("--quantiles", "Shares of the pairs, those of smallest error first, that go through the permutation.", [0, 0.25, 0.5, 0.75, 1], 1);
     private readonly Option<double[]> _tops = Numbers("--top", "k of the transition maps.", [1, 2], 1024);
     private readonly Option<bool> _fast = new("--no-losses") { Description = "Leave out how the loss rises: a forward pass for every substitute." };
-    private readonly Option<string> _out = new("--out", "-o") { Description = "Folder for layers.csv, approx.csv and transitions.csv.", HelpName = "DIR", Required = true };
+    private readonly Option<string> _out = new("--out", "-o") { Description = "Folder for layers.csv, approx.csv, intervals.csv and transitions.csv.", HelpName = "DIR", Required = true };
 
     public ApproximateCommand()
         : base(
@@ -28,7 +30,7 @@ internal sealed class ApproximateCommand : ToolCommand
         Options.Add(_pack);
         Options.Add(_model);
         _tokens.AddTo(this);
-        foreach (var option in new Option[] { _layers, _cost, _quantiles, _tops, _fast, _out }) Options.Add(option);
+        foreach (var option in new Option[] { _layers, _cost, _fold, _quantiles, _tops, _fast, _out }) Options.Add(option);
     }
 
     protected override int Run(ParseResult options, ToolContext context)
@@ -40,6 +42,7 @@ internal sealed class ApproximateCommand : ToolCommand
         {
             Layers = options.GetValue(_layers) is { Length: > 0 } some ? some : null,
             Cost = Enum.Parse<MatchCost>(options.GetValue(_cost)!, ignoreCase: true),
+            Fold = options.GetValue(_fold) is { } fold ? FoldRules.Parse(fold) : null,
             Quantiles = options.GetValue(_quantiles)!,
             TransitionTops = [.. options.GetValue(_tops)!.Select(k => (int)k)],
             Losses = !options.GetValue(_fast),
@@ -48,8 +51,9 @@ internal sealed class ApproximateCommand : ToolCommand
         var folder = options.GetValue(_out)!;
         Tables.Layers.Write(Path.Combine(folder, "layers.csv"), result.Layers);
         Tables.Approximations.Write(Path.Combine(folder, "approx.csv"), result.Approximations);
+        Tables.ApproximationIntervals.Write(Path.Combine(folder, "intervals.csv"), result.Approximations);
         Tables.Transitions.Write(Path.Combine(folder, "transitions.csv"), result.Transitions);
-        context.Note(FormattableString.Invariant($"{result.Tokens} tokens; layers.csv, approx.csv and transitions.csv in {folder}"));
+        context.Note(FormattableString.Invariant($"{result.Tokens} tokens, folded by {string.Join(", ", result.Approximations.Select(a => a.Fold).Distinct())}; layers.csv, approx.csv, intervals.csv and transitions.csv in {folder}"));
         context.Show(Tables.Approximations, result.Approximations);
         return 0;
     }
