@@ -26,6 +26,7 @@
         'Measure-FeatureCausality'
         'Measure-FeatureGroup'
         'Measure-FeatureMap'
+        'Measure-LayerApproximation'
         'Measure-Sae'
         'Measure-Steering'
         'New-FeatureMap'

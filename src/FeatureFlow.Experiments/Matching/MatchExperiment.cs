@@ -19,7 +19,7 @@ internal sealed class MatchExperiment : IExperiment
     private readonly List<TokenDocument> _documents = [];
     private readonly List<string> _notes;
     private readonly Dictionary<MatchUnit, FeatureMap> _maps = [];
-    private readonly Dictionary<FeatureId, string> _described = [];
+    private readonly FeatureDescriber _describer;
     private string _folder = "";
     private FeatureActivity? _activity;
 
@@ -34,6 +34,7 @@ internal sealed class MatchExperiment : IExperiment
             (inputs["model"], inputs["tokens"]) = (ModelIdentity.Of(model), hash);
         }
 
+        _describer = new FeatureDescriber(pack, model, _documents);
         if (plan.Rated > 0) inputs["descriptions"] = DescriptionHash();
         Inputs = inputs;
     }
@@ -165,7 +166,7 @@ internal sealed class MatchExperiment : IExperiment
             else Add(direct with { Task = MatchTask.Compose }, "composed");
         }
 
-        var described = Describe(pairs.SelectMany(p => new[] { new FeatureId(p.Unit.From, _plan.Site, p.Pair.Source), new FeatureId(p.Unit.To, _plan.Site, p.Pair.Target) }), progress, cancel);
+        var described = _describer.Describe(pairs.SelectMany(p => new[] { new FeatureId(p.Unit.From, _plan.Site, p.Pair.Source), new FeatureId(p.Unit.To, _plan.Site, p.Pair.Target) }), new Share(progress, "describing"), cancel);
         var asked = pairs.Select(p => (p.Unit, p.Map, p.Pair, First: described.GetValueOrDefault(new FeatureId(p.Unit.From, _plan.Site, p.Pair.Source)), Second: described.GetValueOrDefault(new FeatureId(p.Unit.To, _plan.Site, p.Pair.Target))))
             .Where(p => !string.IsNullOrWhiteSpace(p.First) && !string.IsNullOrWhiteSpace(p.Second)).ToList();
         var answers = judge.CompareAsync([.. asked.Select(p => new PairQuestion(p.First!, p.Second!))], new Share(progress, "judging"), cancel).GetAwaiter().GetResult();
@@ -194,32 +195,8 @@ internal sealed class MatchExperiment : IExperiment
         var steps = Enumerable.Range(0, _plan.Layers.Count - 1).Select(p => MapOf(Step(p), null, cancel)).ToList();
         var paths = Enumerable.Range(0, Math.Min(_plan.Paths, steps[0].SourceCount)).Select(f => FeatureMapAlgebra.Path(steps, f)).ToList();
         var all = paths.SelectMany((path, i) => path.Select((feature, p) => (Path: i, Id: new FeatureId(_plan.Layers[p], _plan.Site, feature)))).ToList();
-        var described = Describe(all.Select(p => p.Id), null, cancel);
+        var described = _describer.Describe(all.Select(p => p.Id), null, cancel);
         return [.. all.Select(p => new DescribedPath(p.Path, p.Id.Layer, p.Id.Index, described.GetValueOrDefault(p.Id)))];
-    }
-
-    // what the pack says; of features that nobody described, what the texts say
-    private Dictionary<FeatureId, string> Describe(IEnumerable<FeatureId> features, IProgress<FlowProgress>? progress, CancellationToken cancel)
-    {
-        var wanted = features.ToHashSet();
-        List<FeatureId> missing = [.. wanted.Where(f => _pack.Descriptions.Text(f) is null && !_described.ContainsKey(f)).OrderBy(f => f.Layer).ThenBy(f => f.Index)];
-        if (missing.Count > 0 && _model is not null)
-        {
-            using var lease = FlowEngine.Shared.Model(_model);
-            var saes = missing.GroupBy(f => (f.Layer, f.Site)).Select(g => (Lease: _pack.Lease(g.Key.Layer, g.Key.Site), Features: (IReadOnlyList<int>)[.. g.Select(f => f.Index)])).ToList();
-            try
-            {
-                var share = progress is null ? null : new Share(progress, "describing");
-                foreach (var one in EvidenceSearch.Find(lease.Model, _documents, [.. saes.Select(s => (s.Lease.Sae, s.Features))], lease.Model.Tokenizer.Piece, null, share, cancel))
-                    _described[FeatureId.Parse(one.Feature)] = one.Contexts.Count > 0 ? one.Description : "";
-            }
-            finally
-            {
-                foreach (var (sae, _) in saes) sae.Dispose();
-            }
-        }
-
-        return wanted.Select(f => (Id: f, Text: _pack.Descriptions.Text(f) ?? _described.GetValueOrDefault(f))).Where(f => f.Text is { Length: > 0 }).ToDictionary(f => f.Id, f => f.Text!);
     }
 
     private string DescriptionHash()

@@ -99,6 +99,17 @@ public static class Tables
         ("matching_score_high", a => a.MatchingInterval?.High),
         ("fold", a => a.Fold));
 
+    /// <summary>Writes everything that was found of approximations into a folder: layers.csv, approx.csv, intervals.csv, transitions.csv.</summary>
+    /// <exception cref="FeatureFlowException">FF2030: a file cannot be written.</exception>
+    public static void Write(ApproximationResult result, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        Layers.Write(Path.Combine(folder, "layers.csv"), result.Layers);
+        Approximations.Write(Path.Combine(folder, "approx.csv"), result.Approximations);
+        ApproximationIntervals.Write(Path.Combine(folder, "intervals.csv"), result.Approximations);
+        Transitions.Write(Path.Combine(folder, "transitions.csv"), result.Transitions);
+    }
+
     /// <summary>Transition maps as translayer transcoders.</summary>
     public static TableColumns<TransitionApproximation> Transitions { get; } = new(
         ("layer", t => t.Layer),

@@ -38,6 +38,9 @@ public static class Corpora
         throw ExperimentErrors.NoCorpus(nameOrPath, file, Spelling.Nearest(nameOrPath, names), names);
     }
 
+    /// <summary>Whether a name means texts that FeatureFlow makes itself: <c>storyworld:SEED</c>.</summary>
+    public static bool IsMade(string name) => TextCorpus.IsTold(name);
+
     /// <summary>All corpora of a file, in its order; paths are relative to it.</summary>
     /// <exception cref="FeatureFlowException">FF5001-FF5004: not of this form; FF5101: not there.</exception>
     public static IReadOnlyList<TextCorpus> Load(string file)

@@ -72,6 +72,14 @@ public sealed class FeatureActivity
         return sums;
     }
 
+    /// <summary>Where a map begins and ends.</summary>
+    /// <exception cref="FeatureFlowException">FF4068: it does not say.</exception>
+    public static (SiteAddress From, SiteAddress To) PlacesOf(FeatureMap map)
+    {
+        ArgumentNullException.ThrowIfNull(map);
+        return map.From is null || map.To is null ? throw FlowErrors.Nowhere(map, "it does not say from where to where it leads") : (Place.Parse(map.From).Address, Place.Parse(map.To).Address);
+    }
+
     /// <summary>P(matched feature active | feature active) of every source, [F]; NaN where it has no target or never fired. Of several targets the best is meant.</summary>
     /// <param name="map">The map; it says its places.</param>
     /// <exception cref="FeatureFlowException">FF4068: the map does not say where it belongs, or belongs where nothing was read.</exception>

@@ -69,6 +69,27 @@ public sealed record FeatureMapMeasurement
     /// <summary>Upper end.</summary>
     public double? MatchingScoreHigh { get; init; }
 
+    /// <summary>Mean similarity of the descriptions of matched features, 1 different to 3 the same; null when no judge was asked.</summary>
+    public double? JudgedSimilarity { get; init; }
+
+    /// <summary>Lower end of its confidence interval, over pairs.</summary>
+    public double? JudgedSimilarityLow { get; init; }
+
+    /// <summary>Upper end.</summary>
+    public double? JudgedSimilarityHigh { get; init; }
+
+    /// <summary>Share of the pairs that are the same.</summary>
+    public double? JudgedSame { get; init; }
+
+    /// <summary>Share of the pairs that are different.</summary>
+    public double? JudgedDifferent { get; init; }
+
+    /// <summary>Pairs that were judged.</summary>
+    public int? Judged { get; init; }
+
+    /// <summary>Who judged.</summary>
+    public string? Judge { get; init; }
+
     /// <summary>Those of a map.</summary>
     public static FeatureMapMeasurement Of(FeatureMap map) => new()
     {

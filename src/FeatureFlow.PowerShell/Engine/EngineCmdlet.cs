@@ -101,6 +101,10 @@ public abstract class EngineCmdlet : PSCmdlet, IDisposable
         return Directory.Exists(path) || !FeatureFlow.Models.HubCache.IsRepositoryId(named) ? path : named;
     }
 
+    /// <summary>Corpora as PowerShell sees them: paths and patterns in full, names as they are.</summary>
+    internal string[] CorporaAt(string[] named) =>
+        [.. named.Select(c => !Experiments.Texts.Corpora.IsMade(c) && (System.IO.Path.Exists(FilePath(c)) || WildcardPattern.ContainsWildcardCharacters(c)) ? FilePath(c) : c)];
+
     /// <summary>Full paths of what a pattern matches; a path without wildcards is taken as it is.</summary>
     /// <exception cref="FeatureFlowException">FF7004: of another provider, or of none. FF7005: nothing matches.</exception>
     internal IReadOnlyList<string> FilePaths(string pattern)

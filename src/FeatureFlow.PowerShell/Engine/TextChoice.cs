@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using FeatureFlow.Experiments.Texts;
 using FeatureFlow.Models;
 using FeatureFlow.Models.Texts;
@@ -13,7 +12,7 @@ internal sealed record TextChoice(IReadOnlyList<string> Corpora, int DocumentCou
 
     /// <summary>With paths as PowerShell sees them; names of corpora stay names.</summary>
     public static TextChoice Of(EngineCmdlet cmdlet, string[] corpora, int documentCount, string idsFile, string tensor) => new(
-        [.. corpora.Select(c => Path.Exists(cmdlet.FilePath(c)) || WildcardPattern.ContainsWildcardCharacters(c) ? cmdlet.FilePath(c) : c)],
+        cmdlet.CorporaAt(corpora),
         documentCount,
         idsFile.Length > 0 ? cmdlet.FilePath(idsFile) : null,
         tensor);

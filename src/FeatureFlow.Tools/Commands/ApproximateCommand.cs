@@ -49,10 +49,7 @@ internal sealed class ApproximateCommand : ToolCommand
         };
         var result = context.Watch("approximate", progress => LayerApproximations.Measure(pack, lease.Model, documents, measure, progress, context.Cancel));
         var folder = options.GetValue(_out)!;
-        Tables.Layers.Write(Path.Combine(folder, "layers.csv"), result.Layers);
-        Tables.Approximations.Write(Path.Combine(folder, "approx.csv"), result.Approximations);
-        Tables.ApproximationIntervals.Write(Path.Combine(folder, "intervals.csv"), result.Approximations);
-        Tables.Transitions.Write(Path.Combine(folder, "transitions.csv"), result.Transitions);
+        Tables.Write(result, folder);
         context.Note(FormattableString.Invariant($"{result.Tokens} tokens, folded by {string.Join(", ", result.Approximations.Select(a => a.Fold).Distinct())}; layers.csv, approx.csv, intervals.csv and transitions.csv in {folder}"));
         context.Show(Tables.Approximations, result.Approximations);
         return 0;

@@ -33,8 +33,12 @@ Test 'Invoke-Generation' { Invoke-Examples Invoke-Generation }
 Test 'Invoke-Steering' { Invoke-Examples Invoke-Steering }
 Test 'Measure-FeatureCausality' { Invoke-Examples Measure-FeatureCausality }
 Test 'Measure-FeatureGroup' { Invoke-Examples Measure-FeatureGroup }
+Test 'Join-FeatureMap' { Invoke-Examples Join-FeatureMap }
+Test 'Measure-FeatureMap' { Invoke-Examples Measure-FeatureMap }
+Test 'Measure-LayerApproximation' { Invoke-Examples Measure-LayerApproximation }
 Test 'Measure-Sae' { Invoke-Examples Measure-Sae }
 Test 'Measure-Steering' { Invoke-Examples Measure-Steering }
+Test 'New-FeatureMap' { Invoke-Examples New-FeatureMap }
 Test 'New-FlowGraph' { Invoke-Examples New-FlowGraph }
 Test 'New-Sae' { Invoke-Examples New-Sae }
 Test 'New-SteeringPlan' { Invoke-Examples New-SteeringPlan }

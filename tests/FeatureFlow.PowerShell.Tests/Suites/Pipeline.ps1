@@ -184,3 +184,36 @@ Test 'maps match, join and agree as in the reference' {
     Assert-Equal 512 $row.Pairs
     Assert-Equal 'threshold' $row.Fold
 }
+
+Test 'maps go through NumPy files and back' {
+    $made = @(New-FeatureMap $Stories -Layer 0, 1 -OutFile 'P_{from}_{to}.npy')
+    $read = @(New-FeatureMap -MapFile 'P_0_1.npy', 'P_1_2.npy' -Pack $Stories)
+    Assert-Equal @('0/res', '1/res') $read.From
+    Assert-Equal $made[1].Targets() $read[1].Targets()
+    Assert-True ([Math]::Abs($made[0].Error.Decoder - $read[0].Error.Decoder) -lt 1e-12) "$($read[0].Error)"
+    $joined = $read | Join-FeatureMap | Measure-FeatureMap
+    Assert-Equal '2/res' $joined.To
+    Assert-True ($joined.DecoderError -gt ($made[0] | Measure-FeatureMap).DecoderError) "$($joined.DecoderError)"
+}
+
+Test 'maps are measured on texts and judged' {
+    $map = New-FeatureMap (Join-Path $Root examples storyworld) -Layer 2 -Cost Decoder
+    $row = $map | Measure-FeatureMap -Corpus storyworld:7 -DocumentCount 5 -Judge words -SampleCount 40
+    Assert-True ($row.MatchingScoreLow -le $row.MatchingScore -and $row.MatchingScore -le $row.MatchingScoreHigh -and $row.MatchingScore -gt 0.1) "$($row.MatchingScore)"
+    Assert-Equal 'shared words' $row.Judge
+    Assert-True ($row.JudgedSimilarity -gt 1 -and $row.JudgedSimilarity -lt 3 -and $row.Judged -le 40) "$($row.JudgedSimilarity)"
+    $folded = New-FeatureMap (Join-Path $Root examples storyworld) -Layer 2 -Cost Decoder -Fold MeanActivation -Corpus storyworld:7 -DocumentCount 5
+    Assert-Equal 'mean-activation' $folded.SourceFold
+    Assert-Equal 'FF7010' (Get-Failure { New-FeatureMap (Join-Path $Root examples storyworld) -Layer 2 -Fold MeanActivation -ErrorAction Stop }).FullyQualifiedErrorId.Split(',')[0]
+    Assert-Equal 'FF5152' (Get-Failure { $map | Measure-FeatureMap -Judge words -ErrorAction Stop }).FullyQualifiedErrorId.Split(',')[0]
+}
+
+Test 'layers are approximated as by the command' {
+    $rows = @(Measure-LayerApproximation (Join-Path $Root examples storyworld) -Corpus storyworld:7 -DocumentCount 4 -Layer 1 -Quantile 1 -Destination approximated)
+    Assert-Equal 6 $rows.Count
+    $csv = Import-Csv approximated/approx.csv
+    Assert-Equal @($csv.substitute) @($rows.Substitute)
+    Assert-Equal ([double]$csv[3].delta_ce) $rows[3].DeltaLoss
+    Assert-True ($rows[3].DeltaLossLow -lt $rows[3].DeltaLoss -and $rows[3].DeltaLoss -lt $rows[3].DeltaLossHigh) "$($rows[3].DeltaLoss)"
+    Assert-Equal 'threshold' $rows[0].Fold
+}
