@@ -37,6 +37,29 @@ public sealed class OfflineJudgeTests
         Assert.Equal("FF5310", (await Assert.ThrowsAsync<FeatureFlowException>(() => judge.CompareAsync([new PairQuestion("a", "b")]))).Code);
     }
 
+    [Theory]
+    [InlineData("names of ships", "Ship names, references to sailing", 4 / 5.0)] // name, ship | name, ship, sail
+    [InlineData("the word 'stories'", "story", 1.0)]
+    [InlineData("cats and dogs", "a theory of numbers", 0.0)] // cat, dog | theory, number: nothing shared
+    [InlineData("references to certain words", "ships", null)] // says only how it is written
+    public void Descriptions_share_words(string first, string second, double? share)
+    {
+        Assert.Equal(share, WordJudge.Overlap(first, second));
+        Assert.Equal(share, WordJudge.Overlap(second, first));
+    }
+
+    [Fact]
+    public async Task Shared_words_are_three_grades_both_ways()
+    {
+        using var judge = Judges.OpenForPairs(new JudgeSettings { Kind = JudgeKind.Lexicon }, null);
+        var answers = await judge.Judge.CompareAsync([new("ships at sea", "the sea"), new("ships, harbours, islands", "ships, whales, captains, islands, oars"), new("ships", "cats"), new("ships", "of the")]);
+        // sea | ship, sea: 2/3; 2 of 8: 1/2; none; nothing to compare
+        Assert.Equal([3, 3, 1, null], answers.Select(a => a.Similarity));
+        Assert.Equal(2, (await judge.Judge.CompareAsync([new("ships, harbours, islands", "ships, whales, captains, oars")]))[0].Similarity); // 2 / 7
+        Assert.NotNull(answers[3].Problem);
+        Assert.Equal("FF5312", (await Assert.ThrowsAsync<FeatureFlowException>(() => judge.Judge.ScoreAsync([new TextQuestion("x", [])]))).Code);
+    }
+
     [Fact]
     public void Words_of_a_subject_are_counted_once_each()
     {

@@ -142,6 +142,34 @@ public sealed class MapTests : IDisposable
     }
 
     [Fact]
+    public void Errors_of_a_map_are_those_it_was_made_with()
+    {
+        var map = FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res);
+        Assert.Equal(map.Error!.Value.Decoder, map.Pairs.Average(p => p.DecoderError!.Value), 1e-12);
+        var bare = map with { Pairs = [.. map.Pairs.Select(p => new FeaturePair(p.Source, p.Target, null, null))], Error = null };
+        var measured = FeatureMapBuilder.WithErrors(_pack, bare);
+        Assert.Equal(map.Error, measured.Error);
+        Assert.Equal(map.Pairs.Select(p => (p.Similarity, p.DecoderError)), measured.Pairs.Select(p => (p.Similarity, p.DecoderError)));
+        using var x = _pack.Lease(0, Site.Res);
+        // folding makes a decoder row as long as its threshold: rows of these SAEs have norm 1
+        Assert.Equal(x.Sae.Threshold_F!.AsSpan<float>().ToArray().Average(t => (double)Math.Max(t, 0)), map.Error.Value.SourceNorm, 1e-3);
+        Assert.Equal("FF4068", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.WithErrors(_pack, bare with { From = null })).Code);
+        Assert.Equal("FF4068", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.WithErrors(_pack, bare with { Pairs = [new FeaturePair(512, 0, null, null)] })).Code);
+    }
+
+    [Fact]
+    public void Folding_by_means_needs_them()
+    {
+        var options = new FeatureMapOptions { Cost = MatchCost.Decoder, Fold = FoldRule.MeanActivation };
+        Assert.Equal("FF3120", Assert.Throws<FeatureFlowException>(() => FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, options)).Code);
+        double[] ones = [.. Enumerable.Repeat(1.0, 511), 0];
+        var map = FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, options with { SourceMeans = ones, TargetMeans = ones });
+        // scales of 1 are no fold; the feature that never fired is counted
+        Assert.Equal(FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, new FeatureMapOptions { Cost = MatchCost.Decoder, Folded = false }).Targets(), map.Targets());
+        Assert.Equal(("mean-activation", 1, 1), (map.SourceFold, map.SourceUnscaled, map.TargetUnscaled));
+    }
+
+    [Fact]
     public void Weights_scale_the_terms()
     {
         var both = FeatureMapBuilder.Build(_pack, 0, Site.Res, 1, Site.Res, new FeatureMapOptions { EncoderWeight = 0, BiasWeight = 0 });

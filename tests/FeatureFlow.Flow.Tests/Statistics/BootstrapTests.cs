@@ -109,6 +109,16 @@ public sealed class BootstrapTests
     }
 
     [Fact]
+    public void Ratios_are_of_sums()
+    {
+        var bootstrap = new Bootstrap();
+        Assert.Equal(new Interval(0.5, 0.5, 0.5, 3), bootstrap.Ratio([1, 2, 4], [2, 4, 8])); // every document says the same
+        var ratio = bootstrap.Ratio([1, 9], [1, 1]);
+        Assert.Equal((5, 1, 9), (ratio.Value, ratio.Low, ratio.High));
+        Assert.Equal(10.0 / 3, bootstrap.Ratio([1, 9], [2, 1]).Value); // not the mean of ratios, 4.75
+    }
+
+    [Fact]
     public void Intervals_print_shortly()
     {
         Assert.Equal("0.412 [0.36, 0.471]", new Interval(0.4123, 0.36, 0.4711, 9).ToString());
