@@ -107,7 +107,7 @@ public sealed class MatchTests : IDisposable
 
     [Theory]
     [InlineData("fold: mean-activation", "FF5004", "'mean-activation' is measured on texts")]
-    [InlineData("rated: 5", "FF5004", "nobody described the features")]
+    [InlineData("rated: 5", "FF5004", "obody described the features")]
     public void An_experiment_says_what_it_lacks(string line, string code, string says)
     {
         var yaml = _folder.File("e.yaml");

@@ -7,6 +7,8 @@ namespace FeatureFlow.Experiments.Approximation;
 /// <summary>The page of an approximation experiment: SAE Match's figures 1, 10, 11, 13 to 17, Feature Flow's 23 and 24 (docs/figures.md says which is which).</summary>
 internal sealed class ApproximationReport
 {
+    private const int MostQuantiles = 5;
+    private const double LeastShown = -1; // maps of many targets explain less than nothing, and would hide what the others do
     private const string Permuted = "encode-permute-decode";
     private const string Permutation = "permutation";
     private static readonly string[] Inferences = ["folded", "plain"];
@@ -83,10 +85,15 @@ internal sealed class ApproximationReport
     private void Quantiles(List<LayerApproximation> rows, string suffix)
     {
         var quantiles = rows.Where(IsQuantile).ToList();
-        _figures.Add($"quantiles-by-layer{suffix}", new Figure("Only pairs of small error permuted (SAE Match, figure 16)", Both(Layer, quantiles.Select(r => (r.Substitute.Replace("quantile-", "q = ", StringComparison.Ordinal), (double)r.Layer, r)))));
-        double Q(LayerApproximation row) => double.Parse(row.Substitute.AsSpan("quantile-".Length), CultureInfo.InvariantCulture);
+        var levels = quantiles.Select(Q).Distinct().Order().ToList();
+        if (levels.Count < 2) return;
+        // five lines are told apart, eleven are not
+        var shown = Enumerable.Range(0, MostQuantiles).Select(i => levels[(int)Math.Round((double)i * (levels.Count - 1) / (MostQuantiles - 1))]).ToHashSet();
+        _figures.Add($"quantiles-by-layer{suffix}", new Figure("Only pairs of small error permuted (SAE Match, figure 16)", Both(Layer, quantiles.Where(r => shown.Contains(Q(r))).Select(r => (r.Substitute.Replace("quantile-", "q = ", StringComparison.Ordinal), (double)r.Layer, r)))));
         _figures.Add($"quantiles{suffix}", new Figure("Share of the pairs that is permuted (SAE Match, figure 17)", [.. Some(quantiles.Select(r => r.Layer)).Select(l => new Panel(
             new Axis("Quantile of the error") { Min = 0, Max = 1 }, new Axis("Explained variance"), [new LineSeries("permuted below the quantile", [.. quantiles.Where(r => r.Layer == l).OrderBy(Q).Select(r => Variance(Q(r), r))])]) { Title = Steps(l) })]) { Columns = 3 });
+
+        static double Q(LayerApproximation row) => double.Parse(row.Substitute.AsSpan("quantile-".Length), CultureInfo.InvariantCulture);
     }
 
     private void Transitions(List<TransitionApproximation> all, string suffix)
@@ -103,14 +110,15 @@ internal sealed class ApproximationReport
 
         double K(TransitionApproximation t) => double.Parse(t.Map.AsSpan(t.Map.IndexOf("top", StringComparison.Ordinal) + 3), CultureInfo.InvariantCulture);
         var tops = all.Where(t => t.Map.Contains("-top", StringComparison.Ordinal)).ToList();
+        if (tops.Select(K).Distinct().Count() < 2) return;
         _figures.Add($"transitions{suffix}", new Figure("Transition maps by their number of targets (Feature Flow, figure 24)", [.. Some(tops.Select(t => t.Layer)).Select(l => new Panel(
             new Axis("k") { Whole = true }, new Axis("Explained variance"),
             [.. tops.Where(t => t.Layer == l).GroupBy(t => $"{t.Map[..t.Map.IndexOf('-', StringComparison.Ordinal)]}, {t.Inference}").Select(g =>
-                new LineSeries(g.Key, [.. g.OrderBy(K).Select(t => t.ExplainedVarianceInterval is { } i ? Dot.Of(K(t), i) : new Dot(K(t), t.ExplainedVariance))]))])
+                new LineSeries(g.Key, [.. g.OrderBy(K).Where(t => t.ExplainedVariance >= LeastShown).Select(t => t.ExplainedVarianceInterval is { } i ? Dot.Of(K(t), i) : new Dot(K(t), t.ExplainedVariance))]))])
         {
             Title = Steps(l),
-            Guides = [.. all.Where(t => t.Layer == l && t is { Map: Permutation, Inference: "folded" }).Select(t => new Guide(t.ExplainedVariance, Permutation))],
-        })]) { Columns = 3, Note = "indicator: entries 1; weighted: entries are cosines. The dashed line is the permutation, used folded." });
+            Guides = [.. all.Where(t => t.Layer == l && t is { Map: Permutation, Inference: "folded", ExplainedVariance: >= LeastShown }).Select(t => new Guide(t.ExplainedVariance, Permutation))],
+        })]) { Columns = 3, Note = "indicator: entries 1; weighted: entries are cosines. The dashed line is the permutation, used folded. Values below −1 are in transitions.csv alone." });
     }
 
     private void Layers(ApproximationUnit unit, string suffix)
