@@ -19,8 +19,9 @@ public sealed class PearsonMatcher : IFeatureMatcher, IDisposable
     private const long BlockBytes = 16 << 20;
 
     private readonly Dictionary<Place, Moments> _moments = [];
-    private readonly ActivationReader _reader;
-    private readonly ActivationSpill _spill;
+    private readonly Dictionary<Place, SparseActivations> _activations = [];
+    private readonly ActivationReader? _reader;
+    private readonly ActivationSpill? _spill;
     private readonly int _top;
 
     /// <summary>One pass over texts.</summary>
@@ -46,13 +47,20 @@ public sealed class PearsonMatcher : IFeatureMatcher, IDisposable
         try
         {
             _reader.Run(model, [.. documents.Select(d => (d, (IReadOnlyList<int>)[.. Enumerable.Range(d.FirstPosition, Math.Max(0, d.Positions))]))], progress);
-            foreach (var place in all) _moments[place] = new Moments(_reader[place]);
+            foreach (var place in all) Add(place, _reader[place]);
         }
         catch
         {
             Dispose();
             throw;
         }
+    }
+
+    /// <summary>Of activations that are known already; the caller keeps what they are stored in.</summary>
+    internal PearsonMatcher(IEnumerable<(Place Place, SparseActivations Activations)> known, int top)
+    {
+        _top = top;
+        foreach (var (place, activations) in known) Add(place, activations);
     }
 
     /// <inheritdoc/>
@@ -93,14 +101,16 @@ public sealed class PearsonMatcher : IFeatureMatcher, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _reader.Dispose();
-        _spill.Dispose();
+        _reader?.Dispose();
+        _spill?.Dispose();
     }
+
+    private void Add(Place place, SparseActivations activations) => (_activations[place], _moments[place]) = (activations, new Moments(activations));
 
     // Σ xy of some features, ascending, with every source: only tokens where one of them is active, and there only active sources, add anything
     private List<Candidate>[] Best(Place target, int[] features, Place source, CancellationToken cancel)
     {
-        var (mine, theirs, mySums, theirSums) = (_reader[target], _reader[source], _moments[target], _moments[source]);
+        var (mine, theirs, mySums, theirSums) = (_activations[target], _activations[source], _moments[target], _moments[source]);
         var width = theirs.Features;
         var products_NF = new double[features.Length * width];
         for (var row = 0; row < mine.Rows; row++)

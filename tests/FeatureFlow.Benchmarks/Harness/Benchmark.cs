@@ -4,7 +4,7 @@ namespace FeatureFlow.Benchmarks;
 internal abstract class Benchmark
 {
     public static IReadOnlyList<Benchmark> All { get; } =
-        [new PeakBenchmark(), new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new TokenizerBenchmark(), new GraphBenchmark(), new StartupBenchmark(), new SaeTrainBenchmark(), new ModelBenchmark(), new SteerBenchmark(), new MatchBenchmark(), new TorchBenchmark(), new LeaksBenchmark()];
+        [new PeakBenchmark(), new GemmBenchmark(), new TopKBenchmark(), new OpenBenchmark(), new TokenizerBenchmark(), new GraphBenchmark(), new StartupBenchmark(), new SaeTrainBenchmark(), new ModelBenchmark(), new SteerBenchmark(), new MatchBenchmark(), new CausalBenchmark(), new TorchBenchmark(), new LeaksBenchmark()];
 
     public abstract string Name { get; }
 

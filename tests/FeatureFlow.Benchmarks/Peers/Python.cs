@@ -8,7 +8,7 @@ namespace FeatureFlow.Benchmarks;
 /// libtorch or FAISS in a Python that has them (Debian: python3-torch, python3-faiss): a process that does its work once for every line
 /// it is sent and answers with the seconds, so that it takes turns with what it is compared to.
 /// </summary>
-internal sealed class Python : IDisposable
+internal sealed partial class Python : IDisposable
 {
     private const string Loop = """
 
