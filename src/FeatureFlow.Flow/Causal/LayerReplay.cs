@@ -13,7 +13,7 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
 {
     /// <summary>Bytes of copied keys and values at most.</summary>
     private const long CacheBytes = 128L << 20;
-    private const int MostTogether = 256;
+    private const int MostTogether = 96;
 
     private readonly OpenedPack _pack;
     private readonly LanguageModel _model;

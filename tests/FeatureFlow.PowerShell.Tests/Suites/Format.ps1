@@ -11,6 +11,12 @@ Test 'a graph as a list' { Assert-Golden graph-list.txt ($graph | Format-List | 
 Test 'nodes' { Assert-Golden nodes.txt ($graph.Nodes | Out-String -Width 110) }
 Test 'edges' { Assert-Golden edges.txt ($graph.Edges | Out-String -Width 110) }
 Test 'the engine' { Assert-Golden engine.txt ((Get-FlowEngine | Out-String -Width 110) -replace '(?m)^(Engine|Device|Threads|Budget)( *): .*$', '$1$2: ...') }
+Test 'groups and cuts' {
+    $world = Join-Path $Root examples storyworld
+    'The ship sailed to the island.' | Set-Content ship.txt
+    Assert-Golden groups.txt (Measure-FeatureGroup $world -Corpus ship.txt -Layer 2 -TokenCount 3 | Out-String -Width 110)
+    Assert-Golden cuts.txt (Measure-FeatureCausality $world -Corpus ship.txt -Layer 2 -TokenCount 2 -TargetCount 1 -Strategy top1, random | Out-String -Width 110)
+}
 Test 'an error' {
     $PSStyle.OutputRendering = 'PlainText'
     $failure = Get-Failure { Get-SaeFeature $Stories 4/res/999 -ErrorAction Stop }
