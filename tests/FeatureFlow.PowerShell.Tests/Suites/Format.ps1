@@ -11,6 +11,7 @@ Test 'a graph as a list' { Assert-Golden graph-list.txt ($graph | Format-List | 
 Test 'nodes' { Assert-Golden nodes.txt ($graph.Nodes | Out-String -Width 110) }
 Test 'edges' { Assert-Golden edges.txt ($graph.Edges | Out-String -Width 110) }
 Test 'the engine' { Assert-Golden engine.txt ((Get-FlowEngine | Out-String -Width 110) -replace '(?m)^(Engine|Device|Threads|Budget)( *): .*$', '$1$2: ...') }
+Test 'measures of maps' { Assert-Golden map-measures.txt (New-FeatureMap $Stories -Layer 2, 3 | Measure-FeatureMap | Out-String -Width 110) }
 Test 'groups and cuts' {
     $world = Join-Path $Root examples storyworld
     'The ship sailed to the island.' | Set-Content ship.txt
