@@ -46,7 +46,9 @@ internal sealed class DeactivationKind : ExperimentKind
         int[] paper = [.. CausalTests.PaperLayers];
         var layers = values.Layers("layers") ?? (paper.All(have.Contains) ? paper : have);
         foreach (var layer in layers) _ = pack.Info(layer, Site.Res); // a layer that is not there is told now
-        return new DeactivationExperiment(pack, GroupsKind.ModelOf(file, pack), ReadPlan(values, layers), file.Folder, cancel);
+        var plan = ReadPlan(values, layers);
+        (string, long)? correlated = plan.Protocol.Strategies.Contains("pearson") ? (plan.PearsonTexts, plan.PearsonTokens) : null;
+        return new DeactivationExperiment(plan, new LineageInputs(pack, GroupsKind.ModelOf(file, pack), file.Folder, plan.Texts, plan.Protocol.Texts, plan.Context, (int)plan.Protocol.Seed, correlated, cancel));
     }
 
     public override IExperimentPlan Plan(ExperimentFile resolved) => ReadPlan(resolved.Values, resolved.Values.Layers("layers") ?? []);
@@ -103,49 +105,31 @@ internal sealed record DeactivationPlan(IReadOnlyList<string> Texts, CausalPlan 
 internal sealed record DeactivationUnit(IReadOnlyList<CausalRow> Rows, IReadOnlyList<OneSiteRow> OneSite, IReadOnlyList<RescaleRow> Sweep, IReadOnlyList<CutLossRow> Losses, long Cuts);
 
 /// <summary>Runs the protocol text by text.</summary>
-internal sealed class DeactivationExperiment : IExperiment
+internal sealed class DeactivationExperiment(DeactivationPlan plan, LineageInputs inputs) : IExperiment
 {
-    private readonly OpenedPack _pack;
-    private readonly string _model;
-    private readonly DeactivationPlan _plan;
-    private readonly DataSets _texts;
-    private readonly DataSets? _correlated;
-    private readonly List<string> _notes;
+    public IExperimentPlan Plan => plan;
 
-    public DeactivationExperiment(OpenedPack pack, string model, DeactivationPlan plan, string folder, CancellationToken cancel)
-    {
-        (_pack, _model, _plan, _notes) = (pack, model, plan, [.. pack.Warnings]);
-        using var lease = FlowEngine.Shared.Model(model);
-        _texts = DataSets.Draw(folder, plan.Texts, plan.Protocol.Texts, plan.Context, (int)plan.Protocol.Seed, lease.Model, _notes);
-        _correlated = plan.Protocol.Strategies.Contains("pearson") ? DataSets.First(folder, [plan.PearsonTexts], plan.PearsonTokens, plan.Context, lease.Model, _notes) : null;
-        var inputs = new Dictionary<string, string> { ["saes"] = pack.ContentHash(cancel), ["tokens"] = _texts.Hash };
-        if (_correlated is not null) inputs["correlated_tokens"] = _correlated.Hash;
-        Inputs = inputs;
-    }
+    public string Pack => inputs.Pack.Pack.Source;
 
-    public IExperimentPlan Plan => _plan;
+    public IReadOnlyDictionary<string, string> Inputs => inputs.Hashes;
 
-    public string Pack => _pack.Pack.Source;
-
-    public IReadOnlyDictionary<string, string> Inputs { get; }
-
-    public IReadOnlyList<string> Notes => _notes;
+    public IReadOnlyList<string> Notes => inputs.Notes;
 
     public IEnumerable<(int Unit, string Json)> Compute(IReadOnlyList<int> units, IProgress<FlowProgress>? progress, CancellationToken cancel)
     {
         if (units.Count == 0) yield break;
-        using var lease = FlowEngine.Shared.Model(_model);
+        using var lease = FlowEngine.Shared.Model(inputs.Model);
         progress?.Report(new FlowProgress("correlations", 0));
-        using var pearson = _correlated is null ? null : new PearsonMatcher(_pack, lease.Model, _correlated.Documents[0], PearsonMatcher.PlacesOf(_pack, _plan.Protocol.Layers!), 1, null, cancel);
-        var options = _plan.Protocol.Options(_pack, pearson);
-        options = options with { SweepTargets = (options.SweepTargets + _plan.Protocol.Texts - 1) / _plan.Protocol.Texts }; // of every text alike
+        using var pearson = inputs.Pearson(lease.Model, plan.Protocol.Layers!, cancel);
+        var options = plan.Protocol.Options(inputs.Pack, pearson);
+        options = options with { SweepTargets = (options.SweepTargets + plan.Protocol.Texts - 1) / plan.Protocol.Texts }; // of every text alike
         for (var i = 0; i < units.Count; i++)
         {
-            var (text, document) = _plan.Work[units[i]];
-            progress?.Report(new FlowProgress($"{_texts.Names[text]}, text {document}", (double)i / units.Count));
-            var documents = _texts.Documents[text];
+            var (text, document) = plan.Work[units[i]];
+            progress?.Report(new FlowProgress($"{inputs.Texts.Names[text]}, text {document}", (double)i / units.Count));
+            var documents = inputs.Texts.Documents[text];
             var report = document < documents.Count // a data set may have fewer
-                ? CausalTests.Run(_pack, lease.Model, documents, _plan.Protocol.Draw(_pack, lease.Model, documents, [document], pearson, cancel), options, null, cancel)
+                ? CausalTests.Run(inputs.Pack, lease.Model, documents, plan.Protocol.Draw(inputs.Pack, lease.Model, documents, [document], pearson, cancel), options, null, cancel)
                 : new CausalReport([], [], [], [], [], 0);
             yield return (units[i], JsonSerializer.Serialize(new DeactivationUnit(report.Rows, report.OneSite, report.Sweep, report.Losses, report.Cuts)));
         }

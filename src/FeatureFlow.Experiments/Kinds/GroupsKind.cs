@@ -41,7 +41,9 @@ internal sealed class GroupsKind : ExperimentKind
         var pack = Session.Open(DataSets.Beside(file.Folder, values.Required("pack")));
         var layers = values.Layers("layers") ?? [.. pack.Pack.Saes.Where(s => s.Site == Site.Res).Select(s => s.Layer).Distinct().Order()];
         foreach (var layer in layers) _ = pack.Info(layer, Site.Res); // a layer that is not there is told now
-        return new GroupsExperiment(pack, ModelOf(file, pack), ReadPlan(values, layers), file.Folder, cancel);
+        var plan = ReadPlan(values, layers);
+        (string, long)? correlated = plan.Matchers.Contains("pearson") ? (plan.PearsonTexts, plan.PearsonTokens) : null;
+        return new GroupsExperiment(plan, new LineageInputs(pack, ModelOf(file, pack), file.Folder, plan.Texts, plan.Documents, plan.Context, plan.Seed, correlated, cancel));
     }
 
     public override IExperimentPlan Plan(ExperimentFile resolved) => ReadPlan(resolved.Values, resolved.Values.Layers("layers") ?? []);
@@ -98,50 +100,32 @@ internal sealed record GroupsPlan(
 internal sealed record GroupUnit(IReadOnlyList<GroupCount> Counts, IReadOnlyList<GroupTest> Tests, IReadOnlyList<GroupScores> Scores, IReadOnlyList<GroupPoint> Points, IReadOnlyList<int> Seen);
 
 /// <summary>Measures the groups of a plan: all missing layers of a data set in one pass.</summary>
-internal sealed class GroupsExperiment : IExperiment
+internal sealed class GroupsExperiment(GroupsPlan plan, LineageInputs inputs) : IExperiment
 {
-    private readonly OpenedPack _pack;
-    private readonly string _model;
-    private readonly GroupsPlan _plan;
-    private readonly DataSets _texts;
-    private readonly DataSets? _correlated;
-    private readonly List<string> _notes;
+    public IExperimentPlan Plan => plan;
 
-    public GroupsExperiment(OpenedPack pack, string model, GroupsPlan plan, string folder, CancellationToken cancel)
-    {
-        (_pack, _model, _plan, _notes) = (pack, model, plan, [.. pack.Warnings]);
-        using var lease = FlowEngine.Shared.Model(model);
-        _texts = DataSets.Draw(folder, plan.Texts, plan.Documents, plan.Context, plan.Seed, lease.Model, _notes);
-        _correlated = plan.Matchers.Contains("pearson") ? DataSets.First(folder, [plan.PearsonTexts], plan.PearsonTokens, plan.Context, lease.Model, _notes) : null;
-        var inputs = new Dictionary<string, string> { ["saes"] = pack.ContentHash(cancel), ["tokens"] = _texts.Hash };
-        if (_correlated is not null) inputs["correlated_tokens"] = _correlated.Hash;
-        Inputs = inputs;
-    }
+    public string Pack => inputs.Pack.Pack.Source;
 
-    public IExperimentPlan Plan => _plan;
+    public IReadOnlyDictionary<string, string> Inputs => inputs.Hashes;
 
-    public string Pack => _pack.Pack.Source;
-
-    public IReadOnlyDictionary<string, string> Inputs { get; }
-
-    public IReadOnlyList<string> Notes => _notes;
+    public IReadOnlyList<string> Notes => inputs.Notes;
 
     public IEnumerable<(int Unit, string Json)> Compute(IReadOnlyList<int> units, IProgress<FlowProgress>? progress, CancellationToken cancel)
     {
-        using var lease = FlowEngine.Shared.Model(_model);
+        using var lease = FlowEngine.Shared.Model(inputs.Model);
         var done = 0;
-        foreach (var matcher in units.GroupBy(u => _plan.Work[u].Matcher))
+        foreach (var matcher in units.GroupBy(u => plan.Work[u].Matcher))
         {
-            using var pearson = matcher.Key == "pearson" ? new PearsonMatcher(_pack, lease.Model, _correlated!.Documents[0], PearsonMatcher.PlacesOf(_pack, matcher.Select(u => _plan.Work[u].Layer)), 1, null, cancel) : null;
-            IFeatureMatcher names = matcher.Key switch { "pearson" => pearson!, "permutation" => new AssignmentMatcher(_pack), _ => new CosineMatcher(_pack) };
-            foreach (var text in matcher.GroupBy(u => _plan.Work[u].Text))
+            using var pearson = matcher.Key == "pearson" ? inputs.Pearson(lease.Model, matcher.Select(u => plan.Work[u].Layer), cancel) : null;
+            IFeatureMatcher names = matcher.Key switch { "pearson" => pearson!, "permutation" => new AssignmentMatcher(inputs.Pack), _ => new CosineMatcher(inputs.Pack) };
+            foreach (var text in matcher.GroupBy(u => plan.Work[u].Text))
             {
-                progress?.Report(new FlowProgress($"{matcher.Key}, {_texts.Names[text.Key]}", (double)done / units.Count));
-                var sampled = SampledText.Draw(_texts.Documents[text.Key].Select(d => (_texts.Names[text.Key], d)), _plan.TokensPerText, (ulong)_plan.Seed);
-                var report = GroupMeasurement.Measure(_pack, lease.Model, sampled, [.. text.Select(u => _plan.Work[u].Layer)], names, null, cancel);
+                progress?.Report(new FlowProgress($"{matcher.Key}, {inputs.Texts.Names[text.Key]}", (double)done / units.Count));
+                var sampled = SampledText.Draw(inputs.Texts.Documents[text.Key].Select(d => (inputs.Texts.Names[text.Key], d)), plan.TokensPerText, (ulong)plan.Seed);
+                var report = GroupMeasurement.Measure(inputs.Pack, lease.Model, sampled, [.. text.Select(u => plan.Work[u].Layer)], names, null, cancel);
                 foreach (var unit in text)
                 {
-                    yield return (unit, JsonSerializer.Serialize(Unit(report, _plan.Work[unit].Layer)));
+                    yield return (unit, JsonSerializer.Serialize(Unit(report, plan.Work[unit].Layer)));
                     done++;
                 }
             }
@@ -155,7 +139,7 @@ internal sealed class GroupsExperiment : IExperiment
             report.Counts(),
             report.Tests(),
             report.Distributions(),
-            report.Points(_plan.Points, (ulong)_plan.Seed),
+            report.Points(plan.Points, (ulong)plan.Seed),
             [.. report.Seen().OrderBy(s => s.Index).SelectMany(s => new[] { s.Index, s.Groups })]);
     }
 }

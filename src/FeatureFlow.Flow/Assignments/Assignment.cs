@@ -8,7 +8,7 @@ namespace FeatureFlow.Flow;
 public sealed record Assignment(int[] Target, double[] Prices, AssignmentCertificate Certificate, AssignmentWork Work);
 
 /// <summary>
-/// The dual certificate of an assignment: prices v of columns for which Σ_i min_j (c_ij − v_j) + Σ_j v_j (every pair looked at, in float64) comes up to the cost of the
+/// The dual certificate of an assignment: prices v of columns for which Σ_i min_j (c_ij − v_j) + Σ_j v_j (over all pairs) comes up to the cost of the
 /// assignment. No assignment can cost less than that bound, so a gap of rounding size proves the optimum, whoever found the prices, and however.
 /// </summary>
 /// <param name="Primal">Cost of the assignment: the pairs' costs summed.</param>

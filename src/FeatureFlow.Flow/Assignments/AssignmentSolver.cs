@@ -35,16 +35,15 @@ public static class AssignmentSolver
         private const double Equal = 1e-13;
 
         private readonly AssignmentState _state = new(costs.Rows, costs.Columns);
+        private readonly CandidateLists _lists = new(costs.Rows, costs.Columns);
         private readonly AssignmentCheckpoint? _checkpoint = options.Checkpoint is { } file ? new(file, costs.Identity, options.CheckpointSeconds) : null;
         private readonly int _first = Math.Min(options.Candidates, costs.Columns);
 
-        private CandidateLists _lists = new(0, []);
         private long _queries;
 
         public Assignment Solve()
         {
             if (costs.Rows == 0) return new Assignment([], [], new AssignmentCertificate(0, 0, 0, 0), new AssignmentWork(0, 0, 0, 0));
-            _lists = new CandidateLists(costs.Rows, _state.Price);
             if (_checkpoint?.TryLoad(_state, _lists) != true) StartPrices();
             try
             {

@@ -15,22 +15,19 @@ internal sealed class CandidateLists
     private readonly double[][] _costs;
     private readonly double[][] _reduced;
 
-    /// <summary>Empty lists of rows, and what idle rows from <paramref name="rows"/> on share: every column, at no cost.</summary>
-    public CandidateLists(int rows, double[] prices)
+    /// <summary>Empty lists of rows, and what idle rows from <paramref name="rows"/> on share: every column, at no cost, prices beginning at 0.</summary>
+    public CandidateLists(int rows, int columns)
     {
-        (_columns, _costs, _reduced) = (new int[prices.Length][], new double[prices.Length][], new double[prices.Length][]);
-        (Line, Asked) = (new double[prices.Length], new int[prices.Length]);
+        (_columns, _costs, _reduced, Line, Asked) = (new int[columns][], new double[columns][], new double[columns][], new double[columns], new int[columns]);
         _columns.AsSpan(0, rows).Fill([]);
         _costs.AsSpan(0, rows).Fill([]);
         _reduced.AsSpan(0, rows).Fill([]);
         Line.AsSpan(0, rows).Fill(double.NegativeInfinity);
-        if (rows == prices.Length) return;
-        int[] all = [.. Enumerable.Range(0, prices.Length)];
-        double[] reduced = [.. prices.Select(v => -v)];
-        Array.Sort(reduced, all);
-        _columns.AsSpan(rows).Fill(all);
-        _costs.AsSpan(rows).Fill(new double[prices.Length]);
-        _reduced.AsSpan(rows).Fill(reduced);
+        if (rows == columns) return;
+        var nothing = new double[columns];
+        _columns.AsSpan(rows).Fill([.. Enumerable.Range(0, columns)]);
+        _costs.AsSpan(rows).Fill(nothing);
+        _reduced.AsSpan(rows).Fill(nothing);
         Line.AsSpan(rows).Fill(double.PositiveInfinity);
     }
 
