@@ -11,7 +11,7 @@ namespace FeatureFlow.Models;
 /// A language model of a Hugging Face checkpoint, its weights mapped and used in their stored type, every site readable and writable. Safe for several
 /// threads, each with its own cache.
 /// </summary>
-public sealed class LanguageModel : IDisposable
+public sealed partial class LanguageModel : IDisposable
 {
     private static readonly IArchitecture[] Architectures = [new Gemma2(), new Llama(), new Gpt2(), new GptNeoX()];
 
@@ -63,10 +63,7 @@ public sealed class LanguageModel : IDisposable
     }
 
     /// <summary>An empty cache for so many rows.</summary>
-    public KvCache NewCache(int rows, int capacity = 64) => new(Engine, 0, Config.Layers, Config.KeyValueHeads * Config.HeadWidth, rows, capacity);
-
-    /// <summary>An empty cache that holds one layer: for passes through that layer alone.</summary>
-    public KvCache NewLayerCache(int layer, int rows, int capacity = 64) => new(Engine, layer, 1, Config.KeyValueHeads * Config.HeadWidth, rows, capacity);
+    public KvCache NewCache(int rows, int capacity = 64) => new(Engine, Config.Layers, Config.KeyValueHeads * Config.HeadWidth, rows, capacity);
 
     /// <summary>Runs a batch through the layers.</summary>
     /// <exception cref="FeatureFlowException">FF2210: a token that the model does not have; FF2211: too many positions; FF2213, FF2215: a start or an end that does not exist.</exception>
@@ -259,7 +256,6 @@ public sealed class LanguageModel : IDisposable
             if ((uint)layer >= (uint)Config.Layers || last < options.FirstLayer) throw ModelErrors.NoSuchLayer(layer, Config.Layers);
         }
 
-        if (options.Cache?.Holds(options.FirstLayer, last) == false) throw ModelErrors.CacheMismatch("it holds other layers than the pass goes through");
         foreach (var id in batch.Ids)
         {
             if ((uint)id >= (uint)Config.Vocabulary) throw ModelErrors.TokenOutside(id, Config.Vocabulary);

@@ -81,15 +81,24 @@ public sealed class SaeSelection : IDisposable
     /// <param name="y_TO">[T,O] float32.</param>
     public void Rescale(Tensor x_TD, Tensor factor_PU, ReadOnlySpan<int> rows, Tensor y_TO) => _engine.RescaleFeatures(x_TD, _direct!.Value, factor_PU, rows, y_TO);
 
-    /// <summary>What goes into σ, where features do not compete.</summary>
+    /// <summary>Activations and what goes into σ, with one product for both.</summary>
     /// <param name="h_TD">Raw inputs [T,D].</param>
-    /// <param name="pre_TU">[T,U] float32, dense rows; overwritten.</param>
+    /// <param name="z_TU">Activations [T,U] float32, dense rows; overwritten.</param>
+    /// <param name="pre_TU">Pre-activations [T,U] float32, dense rows; overwritten.</param>
     /// <param name="cancel">Honoured within 100 ms.</param>
-    /// <returns>False, and nothing written, for TopK, GroupMax and gated SAEs.</returns>
-    public bool PreActivations(Tensor h_TD, Tensor pre_TU, CancellationToken cancel = default)
+    /// <returns>False for TopK, GroupMax and gated SAEs: their features compete, and the pre-activations are left as they are.</returns>
+    public bool EncodeBoth(Tensor h_TD, Tensor z_TU, Tensor pre_TU, CancellationToken cancel = default)
     {
-        if (_encoder_UD is null) return false;
+        if (_encoder_UD is null)
+        {
+            Encode(h_TD, z_TU, cancel: cancel);
+            return false;
+        }
+
         _sae.EncodeSome(_engine, h_TD, _encoder_UD, _bias_U!, null, pre_TU, cancel, activate: false);
+        if (_threshold_U is not null) _engine.JumpRelu(pre_TU, _threshold_U, z_TU);
+        else _engine.Relu(pre_TU, z_TU);
+        if (_sae.ActivationScale_F is { } scale) Scale(z_TU, scale);
         return true;
     }
 
@@ -116,8 +125,9 @@ public sealed class SaeSelection : IDisposable
 
     private Tensor Entries(Tensor vector_F)
     {
-        var all = HostValues.Read(_engine, vector_F);
-        return HostValues.ToTensor([.. _features.Select(f => all[f])]);
+        var entries_U = _engine.Allocate(DType.F32, _features.Length);
+        _engine.GatherRows(vector_F.Reshape((int)vector_F.Count, 1), _features, entries_U.Reshape(_features.Length, 1));
+        return entries_U;
     }
 
     private void Scale(Tensor z_TU, Tensor scale_F)

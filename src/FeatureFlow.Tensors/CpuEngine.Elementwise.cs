@@ -25,9 +25,20 @@ public sealed unsafe partial class CpuEngine
         using var pinY = y_RD.Pin();
         var x = Operand.Of(x_ND, pinX, "GatherRows");
         var y = Output("GatherRows", y_RD, pinY, rows.Length, x.Columns, out var stride);
+        foreach (var row in rows)
+        {
+            if ((uint)row >= (uint)x.Rows) throw TensorErrors.RowRange(row, 1, x_ND.Shape);
+        }
+
+        // columns of a matrix that is stored the other way round
+        if (!accumulate && factor == 1 && rows.Length > 1 && x.ColumnsAreDense)
+        {
+            Rows.GatherColumns(x.Data, x.Type, x.ColumnStep, rows, y, stride, x.Columns);
+            return;
+        }
+
         for (var i = 0; i < rows.Length; i++)
         {
-            if ((uint)rows[i] >= (uint)x.Rows) throw TensorErrors.RowRange(rows[i], 1, x_ND.Shape);
             var target = y + i * stride;
             if (accumulate && x.Type == DType.F32 && x.ColumnStep == sizeof(float))
             {

@@ -73,29 +73,48 @@ public sealed unsafe partial class CpuEngine
     }
 
     /// <inheritdoc/>
-    public void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default)
+    public void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default) =>
+        Attend("Attention", queries_TN, null, null, keys_BPM, values_BPM, runs, options, output_TN, cancel);
+
+    /// <inheritdoc/>
+    public void BranchAttention(Tensor queries_TN, Tensor keys_TM, Tensor values_TM, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default) =>
+        Attend("BranchAttention", queries_TN, keys_TM, values_TM, keys_BPM, values_BPM, runs, options, output_TN, cancel);
+
+    private void Attend(string name, Tensor queries_TN, Tensor? own_TM, Tensor? ownValues_TM, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel)
     {
-        int tokens = queries_TN.Shape[0], width = Width("Attention", queries_TN);
-        if (keys_BPM.Rank != 3 || !keys_BPM.Shape.SequenceEqual(values_BPM.Shape)) throw TensorErrors.Shape("Attention", "keys and values must be [B,P,G·S] alike", keys_BPM, values_BPM);
+        int tokens = queries_TN.Shape[0], width = Width(name, queries_TN);
+        if (keys_BPM.Rank != 3 || !keys_BPM.Shape.SequenceEqual(values_BPM.Shape)) throw TensorErrors.Shape(name, "keys and values must be [B,P,G·S] alike", keys_BPM, values_BPM);
         int rows = keys_BPM.Shape[0], positions = keys_BPM.Shape[1], kvWidth = keys_BPM.Shape[2], head = options.HeadWidth;
         if (head < 1 || width % head != 0 || kvWidth % head != 0 || width / head % (kvWidth / head) != 0)
-            throw TensorErrors.Shape("Attention", $"heads of {head} do not divide them, or key-value heads do not divide query heads", queries_TN, keys_BPM);
+            throw TensorErrors.Shape(name, $"heads of {head} do not divide them, or key-value heads do not divide query heads", queries_TN, keys_BPM);
         foreach (var run in runs)
         {
-            if (run.Count < 0 || run.Token < 0 || run.Token + run.Count > tokens || (uint)run.Row >= (uint)rows || run.Position < 0 || run.Position + run.Count > positions)
-                throw TensorErrors.Shape("Attention", $"{run} is outside of them", queries_TN, keys_BPM);
+            // branches are one token of the text, whose own place need not be there
+            var end = run.Position + (own_TM is null ? run.Count : 0);
+            if (run.Count < 0 || run.Token < 0 || run.Token + run.Count > tokens || (uint)run.Row >= (uint)rows || run.Position < 0 || end > positions)
+                throw TensorErrors.Shape(name, $"{run} is outside of them", queries_TN, keys_BPM);
         }
 
         using var pinQ = queries_TN.Pin();
         using var pinK = keys_BPM.Pin();
         using var pinV = values_BPM.Pin();
         using var pinO = output_TN.Pin();
-        var q = Output("Attention", queries_TN, pinQ, tokens, width, out var strideQ);
-        var o = Output("Attention", output_TN, pinO, tokens, width, out var strideO);
+        using var pinOwn = (own_TM ?? keys_BPM).Pin();
+        using var pinOwnV = (ownValues_TM ?? values_BPM).Pin();
+        var q = Output(name, queries_TN, pinQ, tokens, width, out var strideQ);
+        var o = Output(name, output_TN, pinO, tokens, width, out var strideO);
         Tensor keys = keys_BPM.Reshape(rows * positions, kvWidth), values = values_BPM.Reshape(rows * positions, kvWidth);
-        var k = Output("Attention", keys, pinK, rows * positions, kvWidth, out _);
-        var v = Output("Attention", values, pinV, rows * positions, kvWidth, out _);
-        new AttentionKernel(_gemm, _scratch, options, width / head, kvWidth / head, positions).Run(_workers, runs, q, strideQ, k, v, o, strideO, cancel);
+        var k = Output(name, keys, pinK, rows * positions, kvWidth, out _);
+        var v = Output(name, values, pinV, rows * positions, kvWidth, out _);
+        (nint, long, nint, long)? own = null;
+        if (own_TM is not null)
+        {
+            var ownK = Output(name, own_TM, pinOwn, tokens, kvWidth, out var strideK);
+            var ownV = Output(name, ownValues_TM!, pinOwnV, tokens, kvWidth, out var strideV);
+            own = ((nint)ownK, strideK, (nint)ownV, strideV);
+        }
+
+        new AttentionKernel(_gemm, _scratch, options, width / head, kvWidth / head, positions) { Own = own }.Run(_workers, runs, q, strideQ, k, v, o, strideO, cancel);
     }
 
     /// <inheritdoc/>

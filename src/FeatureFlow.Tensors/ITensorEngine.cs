@@ -141,6 +141,50 @@ public interface ITensorEngine : IDisposable
     /// <param name="cancel">Honoured within 100 ms.</param>
     void Attention(Tensor queries_TN, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default);
 
+    /// <summary>
+    /// Attention of branches: the tokens of a run are all at its position, each another continuation of the same text. A token sees the keys before that position in its cache
+    /// row, and its own; what the cache holds at the position or behind it is not read.
+    /// </summary>
+    /// <param name="queries_TN">[T, H·S].</param>
+    /// <param name="keys_TM">[T, G·S]: every token's own.</param>
+    /// <param name="values_TM">[T, G·S].</param>
+    /// <param name="keys_BPM">[B, P, G·S]: of the tokens before.</param>
+    /// <param name="values_BPM">[B, P, G·S].</param>
+    /// <param name="runs">Which tokens are where.</param>
+    /// <param name="options">Head width, scale, window, soft cap.</param>
+    /// <param name="output_TN">[T, H·S].</param>
+    /// <param name="cancel">Honoured within 100 ms.</param>
+    void BranchAttention(Tensor queries_TN, Tensor keys_TM, Tensor values_TM, Tensor keys_BPM, Tensor values_BPM, ReadOnlySpan<TokenRun> runs, AttentionOptions options, Tensor output_TN, CancellationToken cancel = default)
+    {
+        // a row of a cache for every branch, some together so that copies stay small
+        const int together = 64;
+        int positions = keys_BPM.Shape[1], wide = keys_BPM.Shape[2];
+        var earlier = new[] { keys_BPM, values_BPM }.Select(x => x.Reshape(x.Shape[0] * positions, wide)).ToArray();
+        foreach (var run in runs)
+        {
+            for (var start = 0; start < run.Count; start += together)
+            {
+                var n = Math.Min(together, run.Count - start);
+                var prefix = Enumerable.Range(run.Row * positions, run.Position).ToArray();
+                using var keys = Allocate(DType.F32, n, run.Position + 1, wide);
+                using var values = Allocate(DType.F32, n, run.Position + 1, wide);
+                var one = new TokenRun[n];
+                for (var i = 0; i < n; i++)
+                {
+                    one[i] = new TokenRun(i, 1, i, run.Position);
+                    foreach (var (from, own, to) in new[] { (earlier[0], keys_TM, keys), (earlier[1], values_TM, values) })
+                    {
+                        var row = to.Select(0, i);
+                        if (prefix.Length > 0) GatherRows(from, prefix, row.Rows(0, run.Position));
+                        Copy(own.Rows(run.Token + start + i, 1), row.Rows(run.Position, 1));
+                    }
+                }
+
+                Attention(queries_TN.Rows(run.Token + start, n), keys, values, one, options, output_TN.Rows(run.Token + start, n), cancel);
+            }
+        }
+    }
+
     /// <summary>y = σ(x), element by element. y may be x.</summary>
     void Activate(Tensor x_TN, Activation activation, Tensor y_TN);
 

@@ -142,6 +142,16 @@ public sealed class OperationTests
         Assert.Throws<FeatureFlowException>(() => Engines.Get(name).Attention(q, keys, values, [new TokenRun(0, 2, 0, 199)], new AttentionOptions(head, 1), o));
     }
 
+    [Theory]
+    [OnCpu(4, 2, 16, 0, 0f), OnTorch(4, 2, 16, 0, 0f), OnTorch(6, 1, 8, 9, 2f)]
+    public void BranchAttention(string name, int heads, int keyValueHeads, int head, int window, float cap)
+    {
+        TokenRun[] runs = [new(0, 3, 2, 0), new(3, 70, 0, 90), new(73, 1, 1, 100)];
+        int wide = keyValueHeads * head;
+        Tensor q = Matrix(1, 74, heads * head), k = Matrix(5, 74, wide), v = Matrix(6, 74, wide), keys = Matrix(2, 3, 100, wide), values = Matrix(3, 3, 100, wide), o = Matrix(4, 74, heads * head);
+        Same(name, 3e-6, (e, t) => e.BranchAttention(t[0], t[1], t[2], t[3], t[4], runs, new AttentionOptions(head, 0.7f, window, cap), t[5]), q, k, v, keys, values, o);
+    }
+
     [Theory, OnCpu, OnTorch]
     public void RotaryTurnsHeadsInPlace(string name)
     {

@@ -146,6 +146,43 @@ public class TransformerTests
         }
     }
 
+    [Theory]
+    [InlineData(4, 4, 16, 0, 0f)]
+    [InlineData(6, 1, 8, 9, 2f)]
+    [InlineData(4, 2, 20, 300, 0f)]
+    public void BranchesSeeTheTextBeforeThemAndThemselves(int heads, int keyValueHeads, int head, int window, float cap)
+    {
+        // branches at the first position, in the middle, past a tile of keys and behind the last that the cache holds
+        TokenRun[] runs = [new(0, 3, 2, 0), new(3, 150, 0, 270), new(153, 1, 1, 300), new(154, 5, 1, 7)];
+        int tokens = 159, rows = 3, positions = 300, wide = keyValueHeads * head;
+        Tensor q = Make.Matrix(tokens, heads * head, 1), own = Make.Matrix(tokens, 2 * wide, 4), k = own.Slice(1, 0, wide), v = own.Slice(1, wide, wide);
+        Tensor keys = Make.Matrix(rows * positions, wide, 2), values = Make.Matrix(rows * positions, wide, 3), o = Make.Empty(tokens, heads * head), one = Make.Empty(1, heads * head);
+        var options = new AttentionOptions(head, 0.7f, window, cap);
+        s_engine.BranchAttention(q, k, v, keys.Reshape(rows, positions, wide), values.Reshape(rows, positions, wide), runs, options, o);
+        foreach (var run in runs)
+        {
+            foreach (var t in new[] { run.Token, run.Token + run.Count - 1 })
+            {
+                // a cache of its own, in which its key stands in line
+                Tensor branchKeys = Make.Empty(run.Position + 1, wide), branchValues = Make.Empty(run.Position + 1, wide);
+                foreach (var (from, self, to) in new[] { (keys, k, branchKeys), (values, v, branchValues) })
+                {
+                    s_engine.Copy(from.Rows(run.Row * positions, run.Position), to.Rows(0, run.Position));
+                    s_engine.Copy(self.Rows(t, 1), to.Rows(run.Position, 1));
+                }
+
+                s_engine.Attention(q.Rows(t, 1), branchKeys.Reshape(1, run.Position + 1, wide), branchValues.Reshape(1, run.Position + 1, wide), [new TokenRun(0, 1, 0, run.Position)], options, one);
+                Near(Reference.Values(one), o.Rows(t, 1), 1e-6);
+            }
+        }
+
+        // alone, by another number of threads: the same bits
+        using var engine = new CpuEngine(3);
+        engine.BranchAttention(q.Rows(77, 1), k.Rows(77, 1), v.Rows(77, 1), keys.Reshape(rows, positions, wide), values.Reshape(rows, positions, wide), [new TokenRun(0, 1, 0, 270)], options, one);
+        Assert.Equal(o.Rows(77, 1).AsSpan<float>().ToArray(), one.AsSpan<float>().ToArray());
+        Assert.Throws<FeatureFlowException>(() => s_engine.BranchAttention(q, k, v, keys.Reshape(rows, positions, wide), values.Reshape(rows, positions, wide), [new TokenRun(0, 1, 0, 301)], options, o));
+    }
+
     [Fact]
     public void AttentionRefusesRunsOutsideOfTheCache()
     {
@@ -167,6 +204,26 @@ public class TransformerTests
         s_engine.ScatterRows(x, [0, 2], table);
         Assert.Equal([53, 64, 3, 4, 13, 24], table.AsSpan<float>().ToArray());
         Assert.Throws<FeatureFlowException>(() => s_engine.ScatterRows(x, [0, 3], table));
+    }
+
+    [Fact]
+    public void ColumnsAreGatheredAsRowsFromAnyType()
+    {
+        foreach (var type in new[] { DType.F32, DType.BF16, DType.F16 })
+        {
+            var (stored, back) = (Tensor.Allocate(type, 37, 50), Make.Empty(37, 50));
+            s_engine.Copy(Make.Matrix(37, 50, 1), stored);
+            s_engine.Copy(stored, back);
+            int[] columns = [49, 3, 3, 0, 17];
+            var gathered = Make.Empty(5, 37);
+            s_engine.GatherRows(stored.Transpose(), columns, gathered);
+            for (var i = 0; i < columns.Length; i++)
+            {
+                for (var r = 0; r < 37; r++) Assert.Equal(back.AsSpan<float>()[(r * 50) + columns[i]], gathered.AsSpan<float>()[(i * 37) + r]);
+            }
+
+            Assert.Throws<FeatureFlowException>(() => s_engine.GatherRows(stored.Transpose(), [0, 50], Make.Empty(2, 37)));
+        }
     }
 
     [Fact]

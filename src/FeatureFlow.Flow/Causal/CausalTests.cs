@@ -36,9 +36,12 @@ public sealed record CausalOptions
 /// <param name="Sweep">By target, then factor.</param>
 /// <param name="Losses">By target, then factor.</param>
 /// <param name="Skipped">Targets that were not active where they should have been.</param>
-/// <param name="Cuts">Single-layer computations of single tokens.</param>
+/// <param name="Cuts">Cuts that were tried, each a target and what was removed.</param>
 public sealed record CausalReport(IReadOnlyList<CausalRow> Rows, IReadOnlyList<OneSiteRow> OneSite, IReadOnlyList<RescaleRow> Sweep, IReadOnlyList<CutLossRow> Losses, IReadOnlyList<CausalTarget> Skipped, long Cuts)
 {
+    /// <summary>Single-layer computations of single tokens: a cut that several targets of a token have in common is computed once.</summary>
+    public long Computed { get; init; }
+
     /// <summary>Success rates and mean changes by strategy, layer and group; combinations without targets are left out.</summary>
     public IReadOnlyList<CausalSummary> Summary()
     {
@@ -117,30 +120,36 @@ public static class CausalTests
         var stride = Math.Max(1, targets.Count / Math.Max(1, options.SweepTargets));
         var swept = targets.Where((_, i) => i % stride == 0).Take(options.SweepTargets).ToHashSet();
         var done = 0;
+        var results = new List<TextResults>();
+        using var memory = new ReplayMemory(model);
         foreach (var text in targets.GroupBy(t => t.Sequence))
         {
             progress?.Report(new FlowProgress($"text {text.Key}", (double)done / targets.Count));
-            work.Text(documents[text.Key], [.. text.Distinct()], swept);
+            results.Add(work.Text(documents[text.Key], [.. text.Distinct()], swept, memory));
+            work.Loss(documents[text.Key], results[^1]);
             done += text.Count();
         }
 
         progress?.Report(new FlowProgress("done", 1));
         CausalTarget[] order = [.. targets.Distinct()];
         return new CausalReport(
-            [.. order.SelectMany(t => work.Rows.GetValueOrDefault(t) ?? [])],
-            [.. order.SelectMany(t => work.OneSite.GetValueOrDefault(t) ?? [])],
-            [.. order.SelectMany(t => work.Sweep.GetValueOrDefault(t) ?? [])],
-            [.. order.SelectMany(t => work.Losses.GetValueOrDefault(t) ?? [])],
-            work.Skipped,
-            work.Cuts);
+            InOrder(r => r.Rows),
+            InOrder(r => r.OneSite),
+            InOrder(r => r.Sweep),
+            InOrder(r => r.Losses),
+            [.. results.SelectMany(r => r.Skipped)],
+            results.Sum(r => r.Cuts)) { Computed = results.Sum(r => r.Computed) };
+
+        IReadOnlyList<T> InOrder<T>(Func<TextResults, Dictionary<CausalTarget, List<T>>> part)
+        {
+            var all = results.SelectMany(part).ToDictionary();
+            return [.. order.SelectMany(t => all.GetValueOrDefault(t) ?? [])];
+        }
     }
 
-    private sealed class Work(OpenedPack pack, LanguageModel model, CausalOptions options, CancellationToken cancel)
+    /// <summary>What the cuts in one text did.</summary>
+    private sealed class TextResults
     {
-        private readonly Dictionary<Place, Lanes> _lanes = [];
-        private readonly Dictionary<Place, float[]?> _thresholds = [];
-        private readonly Dictionary<(int Strategy, Place Target, EdgeKind Kind, int Feature), FeatureId[]> _candidates = [];
-
         public Dictionary<CausalTarget, List<CausalRow>> Rows { get; } = [];
 
         public Dictionary<CausalTarget, List<OneSiteRow>> OneSite { get; } = [];
@@ -149,9 +158,21 @@ public static class CausalTests
 
         public Dictionary<CausalTarget, List<CutLossRow>> Losses { get; } = [];
 
+        public List<(CausalTarget Target, FeatureId[] Removed, double R)> LossesWanted { get; } = [];
+
         public List<CausalTarget> Skipped { get; } = [];
 
-        public long Cuts { get; private set; }
+        public long Cuts { get; set; }
+
+        public long Computed { get; set; }
+    }
+
+    // everything that texts have in common
+    private sealed class Work(OpenedPack pack, LanguageModel model, CausalOptions options, CancellationToken cancel)
+    {
+        private readonly Dictionary<Place, Lanes> _lanes = [];
+        private readonly Dictionary<Place, float[]?> _thresholds = [];
+        private readonly Dictionary<(int Strategy, Place Target, EdgeKind Kind, int Feature), FeatureId[]> _candidates = [];
 
         // candidates of every target by every strategy
         public void Prepare(IReadOnlyList<CausalTarget> targets)
@@ -176,37 +197,39 @@ public static class CausalTests
             }
         }
 
-        public void Text(TokenDocument document, CausalTarget[] targets, HashSet<CausalTarget> swept)
+        public TextResults Text(TokenDocument document, CausalTarget[] targets, HashSet<CausalTarget> swept, ReplayMemory memory)
         {
             int[] positions = [.. targets.Select(t => t.Position).Distinct().Order()];
             var places = targets.Select(t => new Place(t.Layer, Site.Res)).Distinct().ToDictionary(p => p, p => _lanes[p]);
-            using var replay = new LayerReplay(pack, model, document, positions, places, cancel);
-            var losses = new List<(CausalTarget Target, FeatureId[] Removed, double R)>();
+            var results = new TextResults();
+            using var replay = new LayerReplay(pack, model, document, positions, places, memory, cancel);
             foreach (var (place, lanes) in places)
             {
-                var cuts = new List<Cut>();
+                var plan = new CutPlan();
                 var after = new List<Action<CutOutcome[]>>();
-                foreach (var target in targets.Where(t => t.Layer == place.Layer)) Plan(replay, place, lanes, target, Array.IndexOf(positions, target.Position), swept, cuts, after, losses);
-                var outcomes = replay.Run(place, lanes, cuts);
-                Cuts += cuts.Count;
+                var singles = new Dictionary<int, List<(FeatureId Feature, int Cut)>>();
+                foreach (var target in targets.Where(t => t.Layer == place.Layer)) Plan(replay, place, lanes, target, Array.IndexOf(positions, target.Position), swept, plan, singles, after, results);
+                var outcomes = replay.Run(place, lanes, plan);
+                results.Cuts += plan.Questions.Count;
+                results.Computed += plan.Cuts.Count;
                 foreach (var reader in after) reader(outcomes);
             }
 
-            Loss(document, losses);
+            return results;
         }
 
         // what is to be computed for one target, and how its rows are made of the outcomes
-        private void Plan(LayerReplay replay, Place place, Lanes lanes, CausalTarget target, int row, HashSet<CausalTarget> swept, List<Cut> cuts, List<Action<CutOutcome[]>> after, List<(CausalTarget, FeatureId[], double)> losses)
+        private void Plan(LayerReplay replay, Place place, Lanes lanes, CausalTarget target, int row, HashSet<CausalTarget> swept, CutPlan plan, Dictionary<int, List<(FeatureId Feature, int Cut)>> singles, List<Action<CutOutcome[]>> after, TextResults results)
         {
             double old = replay.Activations[place].At(row, target.Feature);
             if (old == 0)
             {
-                Skipped.Add(target);
+                results.Skipped.Add(target);
                 return;
             }
 
             var theta = (double?)_thresholds[place]?[target.Feature];
-            var rows = Rows[target] = [];
+            var rows = results.Rows[target] = [];
             for (var s = 0; s < options.Strategies.Count; s++)
             {
                 var (strategy, name) = (s, options.Strategies[s].Name);
@@ -220,71 +243,80 @@ public static class CausalTests
                     continue;
                 }
 
-                var cut = Add(Rescaled(removed, 0), candidates);
-                var recorded = options.Recorded && removed.All(f => pack.Info(f.Layer, f.Site).InputTransform == InputTransform.None) ? Add([.. removed.Select(f => new FeatureEdit(f, EditMethod.Add, -replay.Activations[Place.Of(f)].At(row, f.Index)))], null) : -1;
+                var cut = Ask(Rescaled(removed, 0), candidates);
+                var recorded = options.Recorded && removed.All(f => pack.Info(f.Layer, f.Site).InputTransform == InputTransform.None) ? Recorded(group, removed, cut) : -1;
                 after.Add(o => rows.Add(same with { ZNew = o[cut].Activation, PreNew = o[cut].Pre, GroupAfter = o[cut].Active, ZNewRecorded = recorded < 0 ? null : o[recorded].Activation }));
                 if (s > 0) continue;
 
                 if (options.OneAtATime)
                 {
-                    var sites = OneSite[target] = [];
+                    var sites = results.OneSite[target] = [];
                     foreach (var site in ActivationGroups.Sites.Where(x => group.HasFlag(x)))
                     {
                         var alone = Of(candidates, site);
-                        var one = Add(Rescaled(alone, 0), candidates);
+                        var one = Ask(Rescaled(alone, 0), candidates);
                         after.Add(o => sites.Add(new OneSiteRow(site, same with { Removed = [.. alone.Select(f => f.ToString())], ZNew = o[one].Activation, PreNew = o[one].Pre, GroupAfter = o[one].Active, ZNewRecorded = null })));
                     }
                 }
 
                 if (!swept.Contains(target)) continue;
-                var sweep = Sweep[target] = [];
+                var sweep = results.Sweep[target] = [];
                 foreach (var r in options.Sweep)
                 {
-                    var at = Add(Rescaled(removed, r), null);
+                    var at = Ask(Rescaled(removed, r), null);
                     after.Add(o => sweep.Add(new RescaleRow(r, same with { ZNew = o[at].Activation, PreNew = o[at].Pre, GroupAfter = null, ZNewRecorded = null })));
                 }
 
-                foreach (var r in options.Losses) losses.Add((target, removed, r));
+                foreach (var r in options.Losses) results.LossesWanted.Add((target, removed, r));
             }
 
-            if (options.Exhaustive) All(replay, lanes, target, row, old, theta, rows, Add, after);
+            if (options.Exhaustive) All(replay, lanes, target, row, old, theta, rows, plan, singles, after);
 
-            int Add(IReadOnlyList<FeatureEdit> edits, FeatureId[]?[]? watched)
-            {
-                cuts.Add(new Cut(row, target.Feature, edits, watched));
-                return cuts.Count - 1;
-            }
+            int Ask(IReadOnlyList<FeatureEdit> edits, FeatureId[]?[]? watched) => plan.Ask(plan.Add(row, edits), target.Feature, watched);
+
+            // where one site alone is cut, what arrives there is what the clean run had
+            int Recorded(PredecessorSites sites, FeatureId[] features, int sameCut) =>
+                System.Numerics.BitOperations.IsPow2((uint)sites) ? sameCut : Ask([.. features.Select(f => new FeatureEdit(f, EditMethod.Add, -replay.Activations[Place.Of(f)].At(row, f.Index)))], null);
         }
 
-        private static void All(LayerReplay replay, Lanes lanes, CausalTarget target, int row, double old, double? theta, List<CausalRow> rows, Func<IReadOnlyList<FeatureEdit>, FeatureId[]?[]?, int> add, List<Action<CutOutcome[]>> after)
+        // every active feature of the three sites on its own: the same cuts for all targets of a token
+        private static void All(LayerReplay replay, Lanes lanes, CausalTarget target, int row, double old, double? theta, List<CausalRow> rows, CutPlan plan, Dictionary<int, List<(FeatureId Feature, int Cut)>> singles, List<Action<CutOutcome[]>> after)
         {
-            var group = PredecessorSites.None;
-            var tried = new List<(FeatureId Feature, int Cut)>();
-            foreach (var (kind, place) in lanes.All())
+            if (!singles.TryGetValue(row, out var tried))
             {
-                foreach (var index in replay.Activations[place].Indices(row))
+                singles[row] = tried = [];
+                foreach (var (_, place) in lanes.All())
                 {
-                    group |= ActivationGroups.Of(kind);
-                    tried.Add((place.Feature(index), add([new FeatureEdit(place.Feature(index), EditMethod.Rescale, 0)], null)));
+                    foreach (var index in replay.Activations[place].Indices(row)) tried.Add((place.Feature(index), plan.Add(row, Rescaled([place.Feature(index)], 0))));
                 }
             }
 
+            var group = PredecessorSites.None;
+            foreach (var (kind, place) in lanes.All())
+            {
+                if (replay.Activations[place].Indices(row).Length > 0) group |= ActivationGroups.Of(kind);
+            }
+
+            var first = plan.Questions.Count;
+            foreach (var (_, cut) in tried) plan.Ask(cut, target.Feature);
             after.Add(o =>
             {
-                var best = new CausalRow(target, Exhaustive, group, [], old, old, old, theta, null, null);
-                foreach (var (feature, cut) in tried)
+                var row = new CausalRow(target, Exhaustive, group, [], old, old, old, theta, null, null);
+                if (tried.Count > 0)
                 {
-                    if (best.Removed.Count == 0 || 1 - (o[cut].Activation / old) > best.ActivationChange) best = best with { Removed = [feature.ToString()], ZNew = o[cut].Activation, PreNew = o[cut].Pre };
+                    var least = Enumerable.Range(0, tried.Count).MinBy(i => o[first + i].Activation);
+                    row = row with { Removed = [tried[least].Feature.ToString()], ZNew = o[first + least].Activation, PreNew = o[first + least].Pre };
                 }
 
-                rows.Add(best);
+                rows.Add(row);
             });
         }
 
         // full passes of the text, each row of a batch under its own cut
-        private void Loss(TokenDocument document, List<(CausalTarget Target, FeatureId[] Removed, double R)> cuts)
+        public void Loss(TokenDocument document, TextResults results)
         {
             const int tokensTogether = 4096;
+            var cuts = results.LossesWanted;
             if (cuts.Count == 0) return;
             var length = document.Ids.Length;
             var old = Mean(model.TokenLosses(new TokenBatch([document.Ids]), null, cancel));
@@ -297,7 +329,7 @@ public static class CausalTests
                 var losses = model.TokenLosses(new TokenBatch([.. some.Select(_ => document.Ids)]), hook, cancel);
                 for (var i = 0; i < some.Length; i++)
                 {
-                    if (!Losses.TryGetValue(some[i].Target, out var rows)) Losses[some[i].Target] = rows = [];
+                    if (!results.Losses.TryGetValue(some[i].Target, out var rows)) results.Losses[some[i].Target] = rows = [];
                     rows.Add(new CutLossRow(some[i].Target, [.. some[i].Removed.Select(f => f.ToString())], some[i].R, old, Mean(losses.AsSpan(i * length, length))));
                 }
             }

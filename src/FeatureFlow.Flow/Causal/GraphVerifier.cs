@@ -58,10 +58,11 @@ public static class GraphVerifier
         List<Tried> all = [.. edges.Values];
         Choose(pack, model, documents, all, tokens, seed, progress, cancel);
         var texts = all.SelectMany(e => e.Tokens.Select(t => t.Text)).Distinct().Order().ToList();
+        using var memory = new ReplayMemory(model);
         for (var i = 0; i < texts.Count; i++)
         {
             progress?.Report(new FlowProgress($"text {texts[i]}", 0.5 + (0.5 * i / texts.Count)));
-            Try(pack, model, documents[texts[i]], texts[i], lanes, all, cancel);
+            Try(pack, model, documents[texts[i]], texts[i], lanes, all, memory, cancel);
         }
 
         progress?.Report(new FlowProgress("done", 1));
@@ -120,20 +121,22 @@ public static class GraphVerifier
         }
     }
 
-    private static void Try(OpenedPack pack, LanguageModel model, TokenDocument document, int text, Dictionary<Place, Lanes> lanes, List<Tried> edges, CancellationToken cancel)
+    private static void Try(OpenedPack pack, LanguageModel model, TokenDocument document, int text, Dictionary<Place, Lanes> lanes, List<Tried> edges, ReplayMemory memory, CancellationToken cancel)
     {
         var here = edges.SelectMany(e => e.Tokens.Where(t => t.Text == text).Select(t => (Edge: e, t.Position))).ToList();
         int[] positions = [.. here.Select(h => h.Position).Distinct().Order()];
         var places = here.Select(h => Place.Of(h.Edge.Target)).Distinct().ToDictionary(p => p, p => lanes[p]);
-        using var replay = new LayerReplay(pack, model, document, positions, places, cancel);
+        using var replay = new LayerReplay(pack, model, document, positions, places, memory, cancel);
         foreach (var (place, before) in places)
         {
             var mine = here.Where(h => Place.Of(h.Edge.Target) == place).ToList();
-            var cuts = mine.ConvertAll(h => new Cut(Array.IndexOf(positions, h.Position), h.Edge.Target.Index, [new FeatureEdit(h.Edge.Predecessor, EditMethod.Rescale, 0)]));
-            var outcomes = replay.Run(place, before, cuts);
-            for (var i = 0; i < cuts.Count; i++)
+            var plan = new CutPlan();
+            var rows = mine.ConvertAll(h => Array.IndexOf(positions, h.Position));
+            for (var i = 0; i < mine.Count; i++) plan.Ask(plan.Add(rows[i], [new FeatureEdit(mine[i].Edge.Predecessor, EditMethod.Rescale, 0)]), mine[i].Edge.Target.Index);
+            var outcomes = replay.Run(place, before, plan);
+            for (var i = 0; i < mine.Count; i++)
             {
-                double old = replay.Activations[place].At(cuts[i].Row, cuts[i].Feature);
+                double old = replay.Activations[place].At(rows[i], mine[i].Edge.Target.Index);
                 if (old > 0) mine[i].Edge.Changes.Add(1 - (outcomes[i].Activation / old));
             }
         }

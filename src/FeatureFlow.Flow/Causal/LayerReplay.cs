@@ -6,21 +6,20 @@ using FeatureFlow.Tensors;
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// One clean pass over a document, from which single tokens are computed anew through single layers under any number of cuts: only what a cut inside a layer
-/// can change is recomputed, with the keys and values of the other tokens as the clean pass left them, many cuts as one batch (METHODS: causal tests).
+/// One clean pass over a document, from which single tokens are computed anew through single layers under any number of cuts, many as one batch. Only what a cut can change
+/// is computed: behind a cut of the layer's input all of the layer, behind one of what attention adds the MLP, behind one of what the MLP adds a sum. Everything else, the keys
+/// and values of the other tokens too, is as the clean pass left it (METHODS: causal tests).
 /// </summary>
 internal sealed class LayerReplay : ISiteHook, IDisposable
 {
-    /// <summary>Bytes of copied keys and values at most.</summary>
-    private const long CacheBytes = 128L << 20;
-    private const int MostTogether = 96;
+    private const int MostTogether = 512;
 
     private readonly OpenedPack _pack;
     private readonly LanguageModel _model;
-    private readonly int[] _ids;
     private readonly int[] _positions;
-    private readonly KvCache _clean;
-    private readonly Dictionary<int, Tensor> _inputs = [];
+    private readonly KvCache _cache;
+    private readonly ReplayMemory _memory;
+    private readonly Dictionary<SiteAddress, Tensor> _clean = [];
     private readonly CancellationToken _cancel;
 
     /// <param name="pack">The pack.</param>
@@ -28,19 +27,24 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
     /// <param name="document">The document.</param>
     /// <param name="positions">Positions at which cuts will be made; activations are read there.</param>
     /// <param name="targets">Places of the targets, with the places of their predecessors.</param>
+    /// <param name="memory">Kept from one document to the next; for one of these at a time.</param>
     /// <param name="cancel">Honoured within 100 ms.</param>
-    public LayerReplay(OpenedPack pack, LanguageModel model, TokenDocument document, int[] positions, IReadOnlyDictionary<Place, Lanes> targets, CancellationToken cancel)
+    public LayerReplay(OpenedPack pack, LanguageModel model, TokenDocument document, int[] positions, IReadOnlyDictionary<Place, Lanes> targets, ReplayMemory memory, CancellationToken cancel)
     {
-        (_pack, _model, _ids, _positions, _cancel) = (pack, model, document.Ids, positions, cancel);
-        foreach (var layer in targets.Keys.Select(t => t.Layer)) _inputs[layer] = model.Engine.Allocate(DType.F32, positions.Length, model.Config.Width);
-        _clean = model.NewCache(1, _ids.Length);
+        (_pack, _model, _positions, _memory, _cancel) = (pack, model, positions, memory, cancel);
+        foreach (var layer in targets.Keys.Select(t => t.Layer).Distinct())
+        {
+            foreach (var site in new[] { Site.ResPre, Site.Att, Site.Mlp }) _clean[new SiteAddress(layer, site)] = memory.Here.Take($"clean {layer} {site}", positions.Length, model.Config.Width);
+        }
+
+        _cache = memory.Cache(document.Ids.Length);
         Activations = new ActivationReader(pack, model, targets.Keys.Concat(targets.Values.SelectMany(l => l.All()).Select(l => l.Place)), cancel);
         try
         {
             Activations.Choose(positions);
             model.Forward(
-                new TokenBatch([_ids]),
-                new ForwardOptions { Cache = _clean, Hook = new SiteHooks(this, Activations), LastLayer = targets.Keys.Max(t => t.Layer), Logits = LogitsWanted.None },
+                new TokenBatch([document.Ids]),
+                new ForwardOptions { Cache = _cache, Hook = new SiteHooks(this, Activations), LastLayer = targets.Keys.Max(t => t.Layer), Logits = LogitsWanted.None },
                 cancel).Dispose();
         }
         catch
@@ -53,95 +57,112 @@ internal sealed class LayerReplay : ISiteHook, IDisposable
     /// <summary>Activations of the clean pass, a row for every position.</summary>
     public ActivationReader Activations { get; }
 
-    bool ISiteHook.Wants(SiteAddress at) => at.Site == Site.ResPre && _inputs.ContainsKey(at.Layer);
+    bool ISiteHook.Wants(SiteAddress at) => _clean.ContainsKey(at);
 
-    void ISiteHook.Visit(SiteAddress at, Tensor x_TD, TokenBatch batch) => _model.Engine.GatherRows(x_TD, _positions, _inputs[at.Layer]);
+    void ISiteHook.Visit(SiteAddress at, Tensor x_TD, TokenBatch batch) => _model.Engine.GatherRows(x_TD, _positions, _clean[at]);
 
-    /// <summary>Tries cuts; outcomes in their order.</summary>
+    /// <summary>Tries cuts.</summary>
     /// <param name="target">Where the targets are: the output of a layer, or one of its modules.</param>
     /// <param name="lanes">Where their predecessors are.</param>
-    /// <param name="cuts">Any number.</param>
-    public CutOutcome[] Run(Place target, Lanes lanes, IReadOnlyList<Cut> cuts)
+    /// <param name="plan">Cuts and questions, any number.</param>
+    /// <returns>Outcomes in the order of the questions.</returns>
+    public CutOutcome[] Run(Place target, Lanes lanes, CutPlan plan)
     {
-        var outcomes = new CutOutcome[cuts.Count];
-        if (cuts.Count == 0) return outcomes;
+        var outcomes = new CutOutcome[plan.Questions.Count];
+        if (outcomes.Length == 0) return outcomes;
+        var asked = new List<int>[plan.Cuts.Count];
+        for (var q = 0; q < outcomes.Length; q++) (asked[plan.Questions[q].Cut] ??= []).Add(q);
 
-        // later positions first: every row of the cache is filled once, and the prefix of a later batch is a part of what it holds
-        int[] order = [.. Enumerable.Range(0, cuts.Count).OrderByDescending(i => _positions[cuts[i].Row])];
-        var longest = _positions[cuts[order[0]].Row];
-        var bytes = 2L * sizeof(float) * (longest + 1) * _model.Config.KeyValueHeads * _model.Config.HeadWidth;
-        var together = (int)Math.Clamp(CacheBytes / bytes, 8, Math.Min(MostTogether, Math.Max(8, cuts.Count)));
-        using var cache = _model.NewLayerCache(target.Layer, Math.Min(together, cuts.Count), longest + 1);
-        for (var row = 0; row < cache.Rows; row++) cache.CopyFrom(_clean, 0, row, longest);
         using var lease = _pack.Lease(target.Layer, target.Site);
-        using var features = target.Site == Site.Res ? new SaeSelection(lease.Sae, _model.Engine, [.. cuts.Select(c => c.Feature).Distinct().Order()]) : null;
-        for (var start = 0; start < order.Length; start += cache.Rows)
+        using var features = new SaeSelection(lease.Sae, _model.Engine, [.. plan.Questions.Select(q => q.Feature).Distinct().Order()]);
+
+        // cuts of one kind together, and versions of one token side by side: they see the same keys
+        int[] order = [.. Enumerable.Range(0, asked.Length).Where(c => asked[c] is not null).OrderBy(c => plan.Cuts[c].Row)];
+        foreach (var together in order.Chunk(MostTogether))
         {
             _cancel.ThrowIfCancellationRequested();
-            Batch(target, lanes, cuts, order.AsSpan(start, Math.Min(cache.Rows, order.Length - start)).ToArray(), cache, features, outcomes);
+            int[] some = [.. together.OrderBy(c => CutBatch.Depth(plan.Cuts[c], lanes))];
+            using var batch = new CutBatch(_pack, _model, target, lanes, [.. some.Select(c => plan.Cuts[c])], [.. some.Select(c => Watched(plan, asked[c]))], _memory.Here, _cancel);
+            var state_ND = batch.Run(_clean, _positions, _cache);
+            Answer(plan, features, some, asked, batch, state_ND, outcomes);
         }
 
         return outcomes;
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Activations.Dispose();
+
+    private static List<FeatureId>? Watched(CutPlan plan, List<int> questions)
     {
-        Activations?.Dispose();
-        _clean?.Dispose();
-        foreach (var input in _inputs.Values) input.Dispose();
-    }
-
-    private void Batch(Place target, Lanes lanes, IReadOnlyList<Cut> cuts, int[] which, KvCache cache, SaeSelection? features, CutOutcome[] outcomes)
-    {
-        var (engine, n) = (_model.Engine, which.Length);
-        for (var row = 0; row < n; row++) cache.Truncate(row, _positions[cuts[which[row]].Row]);
-        var batch = TokenBatch.Continue(cache, [.. which.Select(i => new[] { _ids[_positions[cuts[i].Row]] })]);
-        using var set = new InterventionSet(_pack, _model, [.. which.Select(i => cuts[i].Edits)], _cancel);
-        using var edits = set.Hook([.. which.Select((_, i) => new RowEdits(i))]);
-        using var watch = new TargetReader(_pack, engine, which.SelectMany(i => (cuts[i].Watched?.SelectMany(w => w ?? []) ?? []).Concat(features is null ? [target.Feature(cuts[i].Feature)] : [])));
-        var hook = new SiteHooks(edits, watch);
-        using var x_ND = engine.Allocate(DType.F32, n, _model.Config.Width);
-        engine.GatherRows(_inputs[target.Layer], [.. which.Select(i => cuts[i].Row)], x_ND);
-
-        // the output of the layer below is the input of this one: the pass begins behind it, so what is done there is done here
-        if (lanes.Res is { Site: Site.Res } below && hook.Wants(below.Address)) hook.Visit(below.Address, x_ND, batch);
-        using var pass = _model.Forward(batch, new ForwardOptions { FirstLayer = target.Layer, LastLayer = target.Layer, Resid_TD = x_ND, Cache = cache, Hook = hook, Logits = LogitsWanted.None }, _cancel);
-
-        if (features is null)
+        List<FeatureId>? all = null;
+        foreach (var question in questions)
         {
-            for (var row = 0; row < n; row++) outcomes[which[row]] = new CutOutcome(null, watch.Activation(target.Feature(cuts[which[row]].Feature), row) ?? 0, PredecessorSites.None);
-            return;
+            foreach (var candidates in plan.Questions[question].Watched ?? []) (all ??= []).AddRange(candidates ?? []);
         }
 
-        var width = features.Features.Count;
-        using var z_NU = engine.Allocate(DType.F32, n, width);
-        using var pre_NU = engine.Allocate(DType.F32, n, width);
-        features.Encode(pass.Resid_TD, z_NU, cancel: _cancel);
-        var knowsPre = features.PreActivations(pass.Resid_TD, pre_NU, _cancel);
-        float[] z = Host(z_NU), pre = Host(pre_NU);
-        var columns = features.Features.Select((f, i) => (f, i)).ToDictionary(p => p.f, p => p.i);
-        for (var row = 0; row < n; row++)
+        return all;
+    }
+
+    private void Answer(CutPlan plan, SaeSelection features, int[] cuts, List<int>[] asked, CutBatch batch, Tensor state_ND, CutOutcome[] outcomes)
+    {
+        var (engine, width) = (_model.Engine, features.Features.Count);
+        Tensor z_NU = _memory.Here.Take("z", cuts.Length, width), pre_NU = _memory.Here.Take("pre", cuts.Length, width), host_NU = _memory.Host.Take("z", cuts.Length, width), hostPre_NU = _memory.Host.Take("pre", cuts.Length, width);
+        var knowsPre = features.EncodeBoth(state_ND, z_NU, pre_NU, _cancel);
+        engine.Copy(z_NU, host_NU);
+        engine.Copy(pre_NU, hostPre_NU);
+        Span<float> z = host_NU.AsSpan<float>(), pre = hostPre_NU.AsSpan<float>();
+        int[] columns = [.. features.Features];
+        for (var i = 0; i < cuts.Length; i++)
         {
-            var cut = cuts[which[row]];
-            var at = (row * width) + columns[cut.Feature];
+            foreach (var q in asked[cuts[i]])
+            {
+                var question = plan.Questions[q];
+                var at = (i * width) + Array.BinarySearch(columns, question.Feature);
+                outcomes[q] = new CutOutcome(knowsPre ? pre[at] : null, z[at], Active(i, plan.Cuts[cuts[i]].Row, question.Watched));
+            }
+        }
+
+        PredecessorSites Active(int cut, int row, IReadOnlyList<FeatureId>?[]? watched)
+        {
             var active = PredecessorSites.None;
-            for (var kind = 0; cut.Watched is { } watched && kind < watched.Length; kind++)
+            for (var kind = 0; kind < watched?.Length; kind++)
             {
                 foreach (var candidate in watched[kind] ?? [])
                 {
-                    if (watch.Activation(candidate, row) > 0) active |= ActivationGroups.Sites[kind];
+                    if (batch.Active((EdgeKind)kind, cut, candidate.Index) ?? Activations[Place.Of(candidate)].At(row, candidate.Index) > 0) active |= ActivationGroups.Sites[kind];
                 }
             }
 
-            outcomes[which[row]] = new CutOutcome(knowsPre ? pre[at] : null, z[at], active);
+            return active;
         }
+    }
+}
 
-        float[] Host(Tensor values)
-        {
-            using var host = Tensor.Allocate(DType.F32, values.Shape);
-            engine.Copy(values, host);
-            return host.AsSpan<float>().ToArray();
-        }
+/// <summary>What replays need between the layers, kept from one document to the next.</summary>
+internal sealed class ReplayMemory(LanguageModel model) : IDisposable
+{
+    private KvCache? _cache;
+
+    /// <summary>Tensors where the engine computes.</summary>
+    public Workspace Here { get; } = new(model.Engine);
+
+    /// <summary>Tensors in host memory.</summary>
+    public Workspace Host { get; } = new(CpuEngine.Shared);
+
+    /// <summary>An empty cache of one row.</summary>
+    public KvCache Cache(int length)
+    {
+        _cache ??= model.NewCache(1, length);
+        _cache.Truncate(0, 0);
+        return _cache;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Here.Dispose();
+        Host.Dispose();
+        _cache?.Dispose();
     }
 }

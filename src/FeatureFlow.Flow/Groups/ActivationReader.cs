@@ -11,6 +11,8 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     private const int TokensTogether = 2048;
 
     private readonly ITensorEngine _engine;
+    private readonly Workspace _here;
+    private readonly Workspace _host = new(CpuEngine.Shared);
     private readonly CancellationToken _cancel;
     private readonly Dictionary<Place, (SaeLease Lease, SparseActivations Activations)> _places = [];
     private readonly Dictionary<Place, double> _norms = [];
@@ -23,7 +25,7 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     /// <param name="spill">Takes activations that memory has no room for; null keeps all. Not disposed.</param>
     public ActivationReader(OpenedPack pack, LanguageModel model, IEnumerable<Place> places, CancellationToken cancel, ActivationSpill? spill = null)
     {
-        (_engine, _cancel) = (model.Engine, cancel);
+        (_engine, _here, _cancel) = (model.Engine, new Workspace(model.Engine), cancel);
         foreach (var place in places.Distinct())
         {
             var lease = pack.Lease(place.Layer, place.Site);
@@ -50,10 +52,8 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
         var place = new Place(at.Layer, at.Site);
         var (lease, activations) = _places[place];
         var most = Math.Min(RowsTogether, _tokens.Length);
-        using var rows_ND = _engine.Allocate(DType.F32, most, x_TD.Shape[1]);
-        using var z_NF = _engine.Allocate(DType.F32, most, activations.Features);
-        using var host_NF = Tensor.Allocate(DType.F32, most, activations.Features);
-        using var norm_N = Tensor.Allocate(DType.F32, most);
+        Tensor rows_ND = _here.Take("rows", most, x_TD.Shape[1]), z_NF = _here.Take("z", most, activations.Features);
+        Tensor host_NF = _host.Take("z", most, activations.Features), norm_N = _host.Take("norms", 1, most).Reshape(most);
         for (var start = 0; start < _tokens.Length; start += most)
         {
             var n = Math.Min(most, _tokens.Length - start);
@@ -97,5 +97,7 @@ internal sealed class ActivationReader : ISiteHook, IDisposable
     public void Dispose()
     {
         foreach (var (lease, _) in _places.Values) lease.Dispose();
+        _here.Dispose();
+        _host.Dispose();
     }
 }

@@ -86,16 +86,7 @@ internal sealed record AttentionBlock(QueryKeyValue Qkv, int Heads, int KeyValue
     /// <summary>Writes the concatenated heads z [T, H·S]; keys and values of the batch go into the cache first.</summary>
     public void Apply(ITensorEngine engine, Tensor x_TD, RotaryTable? rotary, TokenBatch batch, (Tensor Keys_BPM, Tensor Values_BPM) cache, Tensor z_TN, Workspace space, CancellationToken cancel)
     {
-        var qkv_TN = space.Take("qkv", batch.Count, QueryWidth + 2 * KeyValueWidth);
-        Qkv.Apply(engine, x_TD, qkv_TN, space, cancel);
-        Tensor q_TN = qkv_TN.Slice(1, 0, QueryWidth), k_TM = qkv_TN.Slice(1, QueryWidth, KeyValueWidth), v_TM = qkv_TN.Slice(1, QueryWidth + KeyValueWidth, KeyValueWidth);
-        if (rotary is not null)
-        {
-            var (cosine_PR, sine_PR) = rotary.UpTo(Last(batch.Positions) + 1);
-            engine.Rotary(q_TN, Options.HeadWidth, batch.Positions, cosine_PR, sine_PR);
-            engine.Rotary(k_TM, Options.HeadWidth, batch.Positions, cosine_PR, sine_PR);
-        }
-
+        var (q_TN, k_TM, v_TM) = Project(engine, x_TD, rotary, batch.Positions, space, cancel);
         int rows = cache.Keys_BPM.Shape[0], positions = cache.Keys_BPM.Shape[1];
         var places = new int[batch.Count];
         foreach (var run in batch.Rows)
@@ -106,6 +97,28 @@ internal sealed record AttentionBlock(QueryKeyValue Qkv, int Heads, int KeyValue
         engine.ScatterRows(k_TM, places, cache.Keys_BPM.Reshape(rows * positions, KeyValueWidth));
         engine.ScatterRows(v_TM, places, cache.Values_BPM.Reshape(rows * positions, KeyValueWidth));
         engine.Attention(q_TN, cache.Keys_BPM, cache.Values_BPM, batch.Rows, Options, z_TN, cancel);
+    }
+
+    /// <summary>The same for branches, many versions of single tokens: the cache stays as it is, and no version sees another.</summary>
+    public void ApplyToBranches(ITensorEngine engine, Tensor x_TD, RotaryTable? rotary, ReadOnlySpan<int> positions, ReadOnlySpan<TokenRun> runs, (Tensor Keys_BPM, Tensor Values_BPM) cache, Tensor z_TN, Workspace space, CancellationToken cancel)
+    {
+        var (q_TN, k_TM, v_TM) = Project(engine, x_TD, rotary, positions, space, cancel);
+        engine.BranchAttention(q_TN, k_TM, v_TM, cache.Keys_BPM, cache.Values_BPM, runs, Options, z_TN, cancel);
+    }
+
+    private (Tensor Q_TN, Tensor K_TM, Tensor V_TM) Project(ITensorEngine engine, Tensor x_TD, RotaryTable? rotary, ReadOnlySpan<int> positions, Workspace space, CancellationToken cancel)
+    {
+        var qkv_TN = space.Take("qkv", positions.Length, QueryWidth + 2 * KeyValueWidth);
+        Qkv.Apply(engine, x_TD, qkv_TN, space, cancel);
+        Tensor q_TN = qkv_TN.Slice(1, 0, QueryWidth), k_TM = qkv_TN.Slice(1, QueryWidth, KeyValueWidth), v_TM = qkv_TN.Slice(1, QueryWidth + KeyValueWidth, KeyValueWidth);
+        if (rotary is not null)
+        {
+            var (cosine_PR, sine_PR) = rotary.UpTo(Last(positions) + 1);
+            engine.Rotary(q_TN, Options.HeadWidth, positions, cosine_PR, sine_PR);
+            engine.Rotary(k_TM, Options.HeadWidth, positions, cosine_PR, sine_PR);
+        }
+
+        return (q_TN, k_TM, v_TM);
     }
 
     private static int Last(ReadOnlySpan<int> positions)

@@ -16,19 +16,15 @@ public sealed class KvCache : IDisposable
     private Tensor[] _keys;
     private Tensor[] _values;
 
-    internal KvCache(ITensorEngine engine, int firstLayer, int layers, int width, int rows, int capacity)
+    internal KvCache(ITensorEngine engine, int layers, int width, int rows, int capacity)
     {
         _engine = engine;
         _width = width;
-        FirstLayer = firstLayer;
         _lengths = new int[rows];
         Capacity = Math.Max(1, capacity);
         _keys = [.. Enumerable.Range(0, layers).Select(_ => engine.Allocate(DType.F32, rows, Capacity, width))];
         _values = [.. Enumerable.Range(0, layers).Select(_ => engine.Allocate(DType.F32, rows, Capacity, width))];
     }
-
-    /// <summary>The first layer it holds; 0 unless made for some layers only.</summary>
-    public int FirstLayer { get; }
 
     /// <summary>Positions filled, by row.</summary>
     public IReadOnlyList<int> Lengths => _lengths;
@@ -50,16 +46,15 @@ public sealed class KvCache : IDisposable
         }
     }
 
-    /// <summary>Copies the first <paramref name="length"/> positions of a row of another cache of the same model, one that has all layers of this, to a row of this one.</summary>
+    /// <summary>Copies the first <paramref name="length"/> positions of a row of another cache of the same model to a row of this one.</summary>
     public void CopyFrom(KvCache other, int otherRow, int row, int length)
     {
-        var from = FirstLayer - other.FirstLayer;
-        if (from < 0 || from + _keys.Length > other._keys.Length || other._width != _width || length > other._lengths[otherRow]) throw ModelErrors.CacheMismatch("it is of another model, or shorter");
+        if (other._keys.Length != _keys.Length || other._width != _width || length > other._lengths[otherRow]) throw ModelErrors.CacheMismatch("it is of another model, or shorter");
         Reserve(length);
         for (var l = 0; l < _keys.Length; l++)
         {
-            _engine.Copy(Part(other._keys[from + l], otherRow, 0, length), Part(_keys[l], row, 0, length));
-            _engine.Copy(Part(other._values[from + l], otherRow, 0, length), Part(_values[l], row, 0, length));
+            _engine.Copy(Part(other._keys[l], otherRow, 0, length), Part(_keys[l], row, 0, length));
+            _engine.Copy(Part(other._values[l], otherRow, 0, length), Part(_values[l], row, 0, length));
         }
 
         _lengths[row] = length;
@@ -74,9 +69,7 @@ public sealed class KvCache : IDisposable
         foreach (var layer in _keys.Concat(_values)) layer.Dispose();
     }
 
-    internal (Tensor Keys, Tensor Values) Layer(int layer) => (_keys[layer - FirstLayer], _values[layer - FirstLayer]);
-
-    internal bool Holds(int first, int last) => first >= FirstLayer && last < FirstLayer + _keys.Length;
+    internal (Tensor Keys, Tensor Values) Layer(int layer) => (_keys[layer], _values[layer]);
 
     internal void Reserve(int positions)
     {

@@ -23,6 +23,9 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
 
     private int KeyValueWidth => keyValueHeads * Head;
 
+    /// <summary>Keys and values of the queries themselves, where they are branches: each then sees what is before its run, and its own.</summary>
+    public (nint Keys, long StrideK, nint Values, long StrideV)? Own { get; init; }
+
     public void Run(Workers workers, ReadOnlySpan<TokenRun> runs, float* q, long strideQ, float* keys, float* values, float* o, long strideO, CancellationToken cancel)
     {
         // the heaviest (last) tiles of long rows first, so that threads end together
@@ -30,7 +33,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         var pieces = new List<TokenRun>();
         foreach (var run in runs)
         {
-            for (var i = 0; i < run.Count; i += tile) pieces.Add(new TokenRun(run.Token + i, Math.Min(tile, run.Count - i), run.Row, run.Position + i));
+            for (var i = 0; i < run.Count; i += tile) pieces.Add(new TokenRun(run.Token + i, Math.Min(tile, run.Count - i), run.Row, Own is null ? run.Position + i : run.Position));
         }
 
         pieces.Sort((a, b) => (b.Position + b.Count, a.Token).CompareTo((a.Position + a.Count, b.Token)));
@@ -38,13 +41,13 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         {
             var piece = pieces[p / keyValueHeads];
             var head = p % keyValueHeads;
-            Tile(piece, q + piece.Token * strideQ + head * _group * Head, strideQ, keys + ((long)piece.Row * positions * KeyValueWidth) + head * Head,
+            Tile(piece, head * Head, q + piece.Token * strideQ + head * _group * Head, strideQ, keys + ((long)piece.Row * positions * KeyValueWidth) + head * Head,
                 values + ((long)piece.Row * positions * KeyValueWidth) + head * Head, o + piece.Token * strideO + head * _group * Head, strideO);
         });
     }
 
     // queries [Count tokens x group heads] of one key-value head
-    private void Tile(TokenRun run, float* q, long strideQ, float* keys, float* values, float* o, long strideO)
+    private void Tile(TokenRun run, int own, float* q, long strideQ, float* keys, float* values, float* o, long strideO)
     {
         int m = run.Count * _group, s = Head, mr = gemm.Kernel.Rows, nr = gemm.Kernel.Columns;
         int padded = Gemm.RoundUp(m, mr), tileColumns = Gemm.RoundUp(KeyTile, nr), wide = Gemm.RoundUp(s, nr);
@@ -66,9 +69,22 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         }
 
         new Span<float>(sums, m * s).Clear();
+        if (Own is { } branch)
+        {
+            // the first key that is seen: its weight is 1 until a larger score comes
+            for (var i = 0; i < m; i++)
+            {
+                var token = run.Token + i / _group;
+                most[i] = Vectors.Dot(rows + i * s, (float*)branch.Keys + token * branch.StrideK + own, s);
+                if (options.SoftCap > 0) Maps.Run(new Maps.SoftCap(options.SoftCap), most + i, most + i, most + i, 1);
+                total[i] = 1;
+                new Span<float>((float*)branch.Values + token * branch.StrideV + own, s).CopyTo(new Span<float>(sums + i * s, s));
+            }
+        }
+
         var few = m <= FewRows && gemm.Kernel is MicroKernel512;
         if (!few) Packing.Pack(Dense(rows, m, s, s), 0, m, 0, s, mr, packedQ);
-        var end = run.Position + run.Count;
+        var end = Own is null ? run.Position + run.Count : run.Position;
         var first = options.Window > 0 ? Math.Max(0, run.Position - options.Window + 1) : 0;
         for (var start = first / KeyTile * KeyTile; start < end; start += KeyTile)
         {
@@ -87,7 +103,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
 
             for (var i = 0; i < m; i++)
             {
-                var position = run.Position + i / _group;
+                var position = Own is null ? run.Position + i / _group : run.Position;
                 var seen = Math.Clamp(position + 1 - start, 0, count);
                 var hidden = options.Window > 0 ? Math.Clamp(position + 1 - options.Window - start, 0, seen) : 0;
                 Soften(scores + i * KeyTile, hidden, seen, count, sums + i * s, ref most[i], ref total[i]);

@@ -140,6 +140,24 @@ internal static unsafe class Rows
         }
     }
 
+    /// <summary>Some columns of a matrix with dense rows, as rows of float32, sixteen numbers of each in turn so that what is near in memory is read together.</summary>
+    /// <param name="x">The matrix.</param>
+    /// <param name="type">Its type.</param>
+    /// <param name="step">Bytes from one of its rows to the next.</param>
+    /// <param name="columns">Which columns.</param>
+    /// <param name="y">Row i is column columns[i].</param>
+    /// <param name="stride">Floats from one row of y to the next.</param>
+    /// <param name="n">Rows of the matrix.</param>
+    public static void GatherColumns(byte* x, DType type, long step, ReadOnlySpan<int> columns, float* y, long stride, int n)
+    {
+        switch (type)
+        {
+            case DType.F32: GatherColumns<LoadF32>(x, step, columns, y, stride, n); break;
+            case DType.BF16: GatherColumns<LoadBF16>(x, step, columns, y, stride, n); break;
+            default: GatherColumns<LoadF16>(x, step, columns, y, stride, n); break;
+        }
+    }
+
     /// <summary>Sum of x∘y in float64, rows of any stored type; a fixed order of summation.</summary>
     public static double Dot64(byte* x, DType typeX, long stepX, byte* y, DType typeY, long stepY, int n) => (typeX, typeY) switch
     {
@@ -170,6 +188,35 @@ internal static unsafe class Rows
         }
 
         for (; i < n; i++) y[i] = TLoad.One(x + i * step);
+    }
+
+    private static void GatherColumns<TLoad>(byte* x, long step, ReadOnlySpan<int> columns, float* y, long stride, int n)
+        where TLoad : struct, ILoad
+    {
+        const int together = 16;
+        var sixteen = stackalloc byte[together * sizeof(float)];
+        for (var start = 0; start < n; start += together)
+        {
+            var count = Math.Min(together, n - start);
+            for (var c = 0; c < columns.Length; c++)
+            {
+                var from = x + (start * step) + ((long)columns[c] * TLoad.Size);
+                var to = y + (c * stride) + start;
+                if (count < together)
+                {
+                    for (var i = 0; i < count; i++) to[i] = TLoad.One(from + (i * step));
+                    continue;
+                }
+
+                for (var i = 0; i < together; i++, from += step)
+                {
+                    if (TLoad.Size == sizeof(float)) ((uint*)sixteen)[i] = Unsafe.ReadUnaligned<uint>(from);
+                    else ((ushort*)sixteen)[i] = Unsafe.ReadUnaligned<ushort>(from);
+                }
+
+                TLoad.Sixteen(sixteen).Store(to);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

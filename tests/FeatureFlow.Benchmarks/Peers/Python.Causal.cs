@@ -9,7 +9,7 @@ internal sealed partial class Python
     // layer, attend to the kept keys and values and the row's own, read the target. Llama's layers, the given sizes, random weights
     private const string TorchCuts = """
         import sys, time, torch
-        threads, texts, tokens, layers, d, heads, head, inner, features, sampled, cuts = map(int, sys.argv[1:12])
+        threads, texts, tokens, layers, d, heads, head, inner, features, sampled, cuts, together = map(int, sys.argv[1:13])
         torch.set_num_threads(threads)
         torch.manual_seed(1)
         F = torch.nn.functional
@@ -69,10 +69,14 @@ internal sealed partial class Python
                         n = norm(x)
                         x = x + cut(F.linear(F.silu(F.linear(n, gate)) * F.linear(n, up), down), layer, 1)
                         enc, b = T[layer]
-                        ((x * enc[target]).sum(1) + b[target]).relu()
+                        if together > 0: F.linear(x, enc[target[:together]], b[target[:together]]).relu()
+                        else: ((x * enc[target]).sum(1) + b[target]).relu()
         """;
 
-    /// <summary>Cuts of predecessors in some texts, so many in every layer but the first, or null without libtorch.</summary>
-    public static Python? TorchOfCuts(int threads, int texts, int tokens, ModelConfig c, int features, int sampled, int cuts) =>
-        Start(TorchCuts, null, threads, texts, tokens, c.Layers, c.Width, c.Heads, c.HeadWidth, c.MlpWidth, features, sampled, cuts);
+    /// <summary>
+    /// Cuts of predecessors in some texts, so many in every layer but the first, or null without libtorch. Each has its own target; with so many <paramref name="targets"/>
+    /// in a text and layer, every cut is read at all of them.
+    /// </summary>
+    public static Python? TorchOfCuts(int threads, int texts, int tokens, ModelConfig c, int features, int sampled, int cuts, int targets = 0) =>
+        Start(TorchCuts, null, threads, texts, tokens, c.Layers, c.Width, c.Heads, c.HeadWidth, c.MlpWidth, features, sampled, cuts, targets);
 }

@@ -156,8 +156,9 @@ public sealed class CausalGoldenTests : IDisposable
         int[] positions = [5, 40, 90];
         var target = new Place(3, Site.Res);
         var lanes = new Lanes(new Place(2, Site.Res), new Place(3, Site.Mlp), new Place(3, Site.Att));
-        using var replay = new LayerReplay(_pack, lease.Model, document, positions, new Dictionary<Place, Lanes> { [target] = lanes }, default);
-        var cuts = new List<Cut>();
+        using var memory = new ReplayMemory(lease.Model);
+        using var replay = new LayerReplay(_pack, lease.Model, document, positions, new Dictionary<Place, Lanes> { [target] = lanes }, memory, default);
+        var (plan, cuts) = (new CutPlan(), new List<(int Row, int Feature, FeatureEdit[] Edits)>());
         for (var row = 0; row < positions.Length; row++)
         {
             foreach (var feature in replay.Activations[target].Indices(row).ToArray().Take(4))
@@ -165,13 +166,14 @@ public sealed class CausalGoldenTests : IDisposable
                 foreach (var (_, place) in lanes.All())
                 {
                     FeatureEdit[] edits = [.. replay.Activations[place].Indices(row).ToArray().Take(3).Select(i => new FeatureEdit(place.Feature(i), EditMethod.Rescale, 0))];
-                    cuts.Add(new Cut(row, feature, edits));
+                    cuts.Add((row, feature, edits));
+                    plan.Ask(plan.Add(row, edits), feature);
                 }
             }
         }
 
         Assert.True(cuts.Count > 20);
-        var outcomes = replay.Run(target, lanes, cuts);
+        var outcomes = replay.Run(target, lanes, plan);
         for (var i = 0; i < cuts.Count; i++)
         {
             using var set = new InterventionSet(_pack, lease.Model, [cuts[i].Edits]);

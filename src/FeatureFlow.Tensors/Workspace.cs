@@ -1,9 +1,7 @@
-using FeatureFlow.Tensors;
+namespace FeatureFlow.Tensors;
 
-namespace FeatureFlow.Models.Transformers;
-
-/// <summary>The intermediate tensors of one forward pass, kept for the next one. Belongs to one pass at a time.</summary>
-internal sealed class Workspace(ITensorEngine engine) : IDisposable
+/// <summary>The intermediate tensors of one computation, kept for the next one. Belongs to one computation at a time.</summary>
+public sealed class Workspace(ITensorEngine engine) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _buffers = [];
 
@@ -20,6 +18,7 @@ internal sealed class Workspace(ITensorEngine engine) : IDisposable
         return new Tensor(buffer.Storage, DType.F32, [rows, columns]);
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var buffer in _buffers.Values) buffer.Dispose();
