@@ -6,6 +6,9 @@ namespace FeatureFlow.Tools.Tests;
 /// <summary>Approximation of hidden states: every figure of the reference, and what must hold on any model.</summary>
 public sealed class ApproximateTests : IDisposable
 {
+    // 64 sequences of 127 tokens that begin alike: where a pre-activation there is θ to the last bit, another engine's rounding decides in all of them
+    private const double OnceInEverySequence = 1 / 127.0;
+
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -28,7 +31,7 @@ public sealed class ApproximateTests : IDisposable
                 {
                     Assert.Equal(want[c].Length == 0, have[c].Length == 0);
                     if (want[c].Length == 0) continue;
-                    var tolerance = golden[0].Split(',')[c] switch { "matching_score" or "mean_l0" => 5e-4, "mean_norm" or "mean_theta" => 1e-4, "never_fired" => 0, _ => 2e-4 };
+                    var tolerance = golden[0].Split(',')[c] switch { "mean_l0" when TestEngine.IsOther => OnceInEverySequence, "matching_score" or "mean_l0" => 5e-4, "mean_norm" or "mean_theta" => 1e-4, "never_fired" => 0, _ => 2e-4 };
                     Assert.True(Math.Abs(Number(want[c]) - Number(have[c])) <= tolerance, $"{file} {golden[row]}: {golden[0].Split(',')[c]} is {have[c]}");
                 }
             }
