@@ -15,6 +15,8 @@ public sealed partial class LanguageModel : IDisposable
 {
     private static readonly IArchitecture[] Architectures = [new Gemma2(), new Llama(), new Gpt2(), new GptNeoX()];
 
+    private static readonly Site[] EverySite = Enum.GetValues<Site>();
+
     private readonly Checkpoint _checkpoint;
     private readonly Transformer _transformer;
     private readonly ConcurrentBag<Workspace> _spaces = [];
@@ -190,34 +192,57 @@ public sealed partial class LanguageModel : IDisposable
         for (var l = options.FirstLayer; l <= last; l++)
         {
             cancel.ThrowIfCancellationRequested();
-            var layer = _transformer.Layers[l];
-            Show(Site.ResPre, x_TD);
-            layer.AttentionNorm.Apply(Engine, x_TD, normed_TD);
-            layer.Attention.Apply(Engine, normed_TD, _transformer.Rotary, batch, options.Cache?.Layer(l) ?? Own(), z_TN, space, cancel);
-            Show(Site.AttZ, z_TN);
-            layer.Attention.Output.Apply(Engine, z_TN, att_TD, cancel);
-            layer.AfterAttention?.Apply(Engine, att_TD, att_TD);
-            Show(Site.Att, att_TD);
-
-            // side by side, the MLP reads the layer's input; one after the other, what attention has made of it
-            if (!layer.Parallel) Engine.Add(x_TD, att_TD, x_TD);
-            layer.MlpNorm.Apply(Engine, x_TD, normed_TD);
-            Show(Site.Tc, normed_TD);
-            layer.Mlp.Apply(Engine, normed_TD, mlp_TD, space, cancel);
-            layer.AfterMlp?.Apply(Engine, mlp_TD, mlp_TD);
-            Show(Site.Mlp, mlp_TD);
-            if (layer.Parallel) Engine.Add(x_TD, att_TD, x_TD);
-            Engine.Add(x_TD, mlp_TD, x_TD);
-            Show(Site.Res, x_TD);
-
-            void Show(Site site, Tensor activations)
-            {
-                var at = new SiteAddress(l, site);
-                if (options.Hook?.Wants(at) == true) options.Hook.Visit(at, activations, batch);
-            }
+            var at = l;
+            if (options.Hook is not null && Array.Exists(EverySite, site => Wanted(at, site))) RunLayer(at);
+            else Engine.Together(() => RunLayer(at));
         }
 
         options.Cache?.Advance(batch.Rows);
+
+        // what lies between two sites is one turn; the whole layer where nobody looks
+        void RunLayer(int l)
+        {
+            var layer = _transformer.Layers[l];
+            Show(l, Site.ResPre, x_TD);
+            Engine.Together(() =>
+            {
+                layer.AttentionNorm.Apply(Engine, x_TD, normed_TD);
+                layer.Attention.Apply(Engine, normed_TD, _transformer.Rotary, batch, options.Cache?.Layer(l) ?? Own(), z_TN, space, cancel);
+            });
+            Show(l, Site.AttZ, z_TN);
+            Engine.Together(() =>
+            {
+                layer.Attention.Output.Apply(Engine, z_TN, att_TD, cancel);
+                layer.AfterAttention?.Apply(Engine, att_TD, att_TD);
+            });
+            Show(l, Site.Att, att_TD);
+            Engine.Together(() =>
+            {
+                // side by side, the MLP reads the layer's input; one after the other, what attention has made of it
+                if (!layer.Parallel) Engine.Add(x_TD, att_TD, x_TD);
+                layer.MlpNorm.Apply(Engine, x_TD, normed_TD);
+            });
+            Show(l, Site.Tc, normed_TD);
+            Engine.Together(() =>
+            {
+                layer.Mlp.Apply(Engine, normed_TD, mlp_TD, space, cancel);
+                layer.AfterMlp?.Apply(Engine, mlp_TD, mlp_TD);
+            });
+            Show(l, Site.Mlp, mlp_TD);
+            Engine.Together(() =>
+            {
+                if (layer.Parallel) Engine.Add(x_TD, att_TD, x_TD);
+                Engine.Add(x_TD, mlp_TD, x_TD);
+            });
+            Show(l, Site.Res, x_TD);
+        }
+
+        bool Wanted(int l, Site site) => options.Hook?.Wants(new SiteAddress(l, site)) == true;
+
+        void Show(int l, Site site, Tensor activations)
+        {
+            if (Wanted(l, site)) options.Hook!.Visit(new SiteAddress(l, site), activations, batch);
+        }
 
         (Tensor, Tensor) Own()
         {
@@ -238,15 +263,18 @@ public sealed partial class LanguageModel : IDisposable
 
     private void Unembed(Tensor resid_TD, Tensor logits_TV, Workspace space, CancellationToken cancel, bool normalize = true)
     {
-        var normed_TD = resid_TD;
-        if (normalize)
+        Engine.Together(() =>
         {
-            normed_TD = space.Take("final", resid_TD.Shape[0], Config.Width);
-            _transformer.FinalNorm.Apply(Engine, resid_TD, normed_TD);
-        }
+            var normed_TD = resid_TD;
+            if (normalize)
+            {
+                normed_TD = space.Take("final", resid_TD.Shape[0], Config.Width);
+                _transformer.FinalNorm.Apply(Engine, resid_TD, normed_TD);
+            }
 
-        _transformer.Unembedding.Apply(Engine, normed_TD, logits_TV, cancel);
-        if (_transformer.FinalSoftCap > 0) Engine.SoftCap(logits_TV, _transformer.FinalSoftCap, logits_TV);
+            _transformer.Unembedding.Apply(Engine, normed_TD, logits_TV, cancel);
+            if (_transformer.FinalSoftCap > 0) Engine.SoftCap(logits_TV, _transformer.FinalSoftCap, logits_TV);
+        });
     }
 
     private void Check(TokenBatch batch, ForwardOptions options, int last)

@@ -39,6 +39,7 @@ internal sealed class EngineThread : IDisposable
     {
         if (Thread.CurrentThread == _thread)
         {
+            using var scope = Torch.NewDisposeScope(); // one of many in a turn: nothing of it stays until the turn ends
             work();
             return;
         }
@@ -117,7 +118,7 @@ internal sealed class EngineThread : IDisposable
             }
             catch (ExternalException e)
             {
-                _failure = ExceptionDispatchInfo.Capture(TensorErrors.Libtorch(e));
+                _failure = ExceptionDispatchInfo.Capture(TorchEngine.IsShortage(e) ? TensorErrors.Shortage(e) : TensorErrors.Libtorch(e));
             }
             catch (Exception e)
             {

@@ -2,7 +2,7 @@ namespace FeatureFlow.Tensors.TorchSharp;
 
 /// <summary>
 /// Attention over the cache. Query heads that share a key-value head stand below one another, as more queries of it. libtorch's fused attention where scores are plain; products and a
-/// softmax where they are capped, or where there is but one row to read.
+/// softmax where they are capped, and on processors for single tokens. The cache is read where it lies: neither copies it.
 /// </summary>
 public sealed partial class TorchEngine
 {
@@ -59,18 +59,16 @@ public sealed partial class TorchEngine
 
             var mine = Heads(places is null ? q.narrow(0, runs[0].Token + at, b * n) : q.index_select(0, places)).reshape(b, groups, fold * n, head);
             TorchTensor blockKeys = keys.narrow(2, 0, end), blockValues = values.narrow(2, 0, end);
-            var result = (options.SoftCap > 0 || b * n == 1 ? Plain() : Fused()).view(b, groups, fold, n, head);
+            var result = (options.SoftCap > 0 || (n == 1 && (b == 1 || _card is null)) ? Plain() : Fused()).view(b, groups, fold, n, head);
             if (places is null) Heads(o.narrow(0, runs[0].Token + at, b * n)).copy_(result);
             else o.index_copy_(0, places, result.permute(0, 3, 1, 2, 4).reshape((long)b * n, -1));
 
             TorchTensor Plain()
             {
-                // one row of the cache is a batch of heads as it lies; several have to be copied for that, which the fused kernels do without
-                var scores = (b == 1 ? mine.squeeze(0).bmm(blockKeys.squeeze(0).transpose(1, 2)) : mine.matmul(blockKeys.transpose(2, 3))).mul_(options.Scale);
+                var scores = Products(mine, blockKeys.transpose(2, 3)).mul_(options.Scale);
                 if (options.SoftCap > 0) scores = scores.div_(options.SoftCap).tanh_().mul_(options.SoftCap);
                 if (Mask(starts, at, n, first, end, options.Window) is { } mask) scores.view(b, groups, fold, n, end).add_(mask.unsqueeze(2));
-                var weights = scores.softmax(-1);
-                return b == 1 ? weights.bmm(blockValues.squeeze(0)) : weights.matmul(blockValues);
+                return Products(scores.softmax(-1), blockValues);
             }
 
             TorchTensor Fused()
@@ -84,6 +82,14 @@ public sealed partial class TorchEngine
                 return Torch.nn.functional.scaled_dot_product_attention(scaled, blockKeys, blockValues, mask, 0, causal);
             }
         });
+    }
+
+    // [b,G,m,k]·[b,G,k,n], the second seen in the cache: rows and heads are no single batch there, so it is one product for each row or for each head, whichever are fewer
+    private static TorchTensor Products(TorchTensor x, TorchTensor y)
+    {
+        var along = x.shape[0] <= x.shape[1] ? 0 : 1;
+        var parts = Enumerable.Range(0, (int)x.shape[along]).Select(i => x.select(along, i).bmm(y.select(along, i))).ToArray();
+        return parts.Length == 1 ? parts[0].unsqueeze(along) : Torch.stack(parts, along);
     }
 
     // [b,1,n,P] of 0 and −∞: which positions from first to end the queries at starts + at .. + n see; null where they see all. Every layer asks for the same one or two.

@@ -181,9 +181,12 @@ public sealed partial class TorchEngine
     {
         var norms = Torch.empty([x.shape[0]], ScalarType.Float64, _device);
         var width = Math.Max(1, x.shape[1]);
-        Blocks(operation, (int)x.shape[0], _card is null ? Math.Max(width * 16, width * 16 * (_blockBytes / (4 << 20))) : width * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).square().sum(1).sqrt_()));
+        Blocks(operation, (int)x.shape[0], width * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).square().sum(1).sqrt_()), InCaches(width * 16));
         return norms;
     }
+
+    // rows that the caches of a processor hold
+    private long InCaches(long bytesOfRow) => _card is null ? (4 << 20) / bytesOfRow : int.MaxValue;
 
     // Rows of a matrix too large to be kept are picked on the host: the whole of it would be uploaded for a few of them
     private TorchTensor ChosenRows(Tensor x_ND, int[] rows, out TorchTensor places)

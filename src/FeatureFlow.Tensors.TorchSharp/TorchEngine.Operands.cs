@@ -114,12 +114,12 @@ public sealed partial class TorchEngine
 
     /// <summary>
     /// Runs the work in blocks of rows whose intermediate results fit into the block budget; where memory runs out all the same, kept weights are given back, then blocks are halved.
-    /// A block is done as a whole or not at all, so that it can be tried again.
+    /// <paramref name="most"/> bounds them for other reasons: time, caches. A block is done as a whole or not at all, so that it can be tried again.
     /// </summary>
-    private void Blocks(string operation, int rows, long bytesOfRow, CancellationToken cancel, Action<int, int> work)
+    private void Blocks(string operation, int rows, long bytesOfRow, CancellationToken cancel, Action<int, int> work, long most = int.MaxValue)
     {
         bytesOfRow = Math.Max(1, bytesOfRow);
-        var size = (int)Math.Clamp(_blockBytes / bytesOfRow, 1, Math.Max(1, rows));
+        var size = (int)Math.Clamp(Math.Min(_blockBytes / bytesOfRow, most), 1, Math.Max(1, rows));
         var trimmed = false;
         for (var at = 0; at < rows;)
         {
@@ -128,6 +128,7 @@ public sealed partial class TorchEngine
             try
             {
                 using var scope = Torch.NewDisposeScope();
+                Pretend(operation, n * bytesOfRow, n);
                 work(at, n);
                 at += n;
                 continue;
@@ -149,6 +150,7 @@ public sealed partial class TorchEngine
     {
         try
         {
+            Pretend(operation, bytes);
             work();
             return;
         }
@@ -160,12 +162,18 @@ public sealed partial class TorchEngine
         _uploads.Clear();
         try
         {
+            Pretend(operation, bytes);
             work();
         }
         catch (ExternalException e) when (IsShortage(e))
         {
             throw Shortage(operation, bytes, e);
         }
+    }
+
+    private void Pretend(string operation, long bytes, int parts = 0)
+    {
+        if (_options.Fails?.Invoke(operation, bytes, parts) == true) throw new PretendedShortage($"out of memory (pretended): {bytes} bytes for {operation}");
     }
 
     private FeatureFlowException Shortage(string operation, long bytes, Exception inner)
@@ -179,4 +187,6 @@ public sealed partial class TorchEngine
         || e.Message.Contains("can't allocate memory", StringComparison.OrdinalIgnoreCase)
         || e.Message.Contains("not enough memory", StringComparison.OrdinalIgnoreCase)
         || e.Message.Contains("CUBLAS_STATUS_ALLOC_FAILED", StringComparison.Ordinal);
+
+    private sealed class PretendedShortage(string message) : ExternalException(message);
 }

@@ -55,14 +55,15 @@ public sealed partial class TorchEngine
         var rows = Rounded(a);
         var plain = b.dtype == type && type == ScalarType.Float32;
         var work = cancel.CanBeCanceled && _card is null ? Math.Max(1, (long)4e9 / Math.Max(1, 2 * m * k)) : long.MaxValue;
-        var bytes = plain ? Math.Max(1, _blockBytes / Math.Min(n, work)) : k * 4 + m * 4;
-        Blocks(operation, (int)n, bytes, cancel, (at, count) =>
+        void Part(int at, int count)
         {
             TorchTensor columns = Rounded(b.narrow(1, at, count)), target = c.narrow(1, at, count);
             if (columns.dtype == ScalarType.Float32) target.addmm_(rows, columns, beta: accumulate ? 1 : 0);
             else if (accumulate) target.add_(rows.mm(columns));
             else target.copy_(rows.mm(columns));
-        });
+        }
+
+        Blocks(operation, (int)n, plain ? 1 : k * 4 + m * 4, cancel, Part, plain ? work : int.MaxValue);
     }
 
     private TorchTensor Rounded(TorchTensor x)

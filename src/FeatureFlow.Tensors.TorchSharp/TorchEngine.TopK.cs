@@ -25,7 +25,7 @@ public sealed partial class TorchEngine
         cancel.ThrowIfCancellationRequested();
         if (queries == 0 || keys == 0) return result;
         using var search = new TopKSearch(this, queries_QD, keys_KD, k, options, cancel);
-        _thread.Run(search.Begin);
+        _thread.Run(() => Enough("TopKInnerProduct", (long)queries * queries_QD.Shape[1] * 12, search.Begin));
         while (!search.Done) _thread.Run(search.NextTile); // a call for each tile, so that others get their turn between them
         while (!search.Settled) _thread.Run(() => search.SettleBlock(result));
         options.Progress?.Report(1);
@@ -66,7 +66,7 @@ public sealed partial class TorchEngine
 
         public void Begin()
         {
-            _list = Math.Min(_keys, k + Math.Max(16, k / 4));
+            _list = Math.Min(_keys, k + (Coarse ? Math.Max(16, k / 4) : Math.Max(4, k / 8)));
             var q = engine.View(queries_QD);
             _queryNorm_Q = Keep(engine.Norms(Name, q, cancel));
             var x = q.to(ScalarType.Float32);
@@ -131,7 +131,7 @@ public sealed partial class TorchEngine
             if (options.Cosine) y = y.mul(Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32).unsqueeze(1));
             var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);
             var flop = engine._card is null && cancel.CanBeCanceled ? (long)(4e9 / (2.0 * count * Math.Max(1, _width))) : long.MaxValue;
-            engine.Blocks(Name, _queries, Math.Max(count * 12L, engine._blockBytes / Math.Max(1, flop)), cancel, (at, n) =>
+            void Part(int at, int n)
             {
                 TorchTensor scores = _x_QD!.narrow(0, at, n).mm(y.t()), best = _best_QL!.narrow(0, at, n), place = _place_QL!.narrow(0, at, n);
                 if (bias is not null) scores.add_(bias);
@@ -141,7 +141,9 @@ public sealed partial class TorchEngine
                 (values, indices) = both.topk(_list, sorted: false);
                 place.copy_(places.gather(1, indices));
                 best.copy_(values);
-            });
+            }
+
+            engine.Blocks(Name, _queries, count * 12L, cancel, Part, flop);
         }
 
         // Best first. Only those within twice the error of the k-th can be among the best in truth
@@ -159,8 +161,7 @@ public sealed partial class TorchEngine
         {
             cancel.ThrowIfCancellationRequested();
             if (_needed == 0) Rank();
-            var bytes = engine._card is null ? Math.Min(4 << 20, engine._blockBytes) : engine._blockBytes / 2; // on processors, what their caches hold
-            var n = (int)Math.Clamp(bytes / Math.Max(1, (long)_needed * _width * 12), 1, _queries - _settled);
+            var n = (int)Math.Clamp((engine._card is null ? 1L << 29 : engine._blockBytes / 2) / Math.Max(1, (long)_needed * _width * 12), 1, _queries - _settled);
             var first = _settled;
             TorchTensor best = _best_QL!.narrow(0, first, n), place = _place_QL!.narrow(0, first, n).narrow(1, 0, _needed);
             place = place.sort(1).Values;
@@ -210,28 +211,33 @@ public sealed partial class TorchEngine
             return size * Rounding + _largestBias * Float32Step * 2;
         }
 
-        private double Rounding => (engine._card is not null && engine._options.Tf32 ? 1.0 / (1 << 9) : 0) + (_width + 8) * Float32Step / 2;
+        private bool Coarse => engine._card is not null && engine._options.Tf32;
+
+        private double Rounding => (Coarse ? 1.0 / (1 << 9) : 0) + (_width + 8) * Float32Step / 2;
 
         // [n,L] float64 scores of chosen keys
         private TorchTensor Again(int first, int n, TorchTensor chosen)
         {
             var length = chosen.shape[1];
-            var x = engine.View(queries_QD).narrow(0, first, n).to(ScalarType.Float64);
+            TorchTensor queries = engine.View(queries_QD).narrow(0, first, n), dots = Torch.empty([n, length], ScalarType.Float64, engine._device);
+            var bytes = Math.Max(1, length * _width * 12);
+            engine.Blocks(Name, n, bytes, cancel, (at, count) =>
+            {
+                var x = queries.narrow(0, at, count).to(ScalarType.Float64);
+                var rows = Keys(chosen.narrow(0, at, count).reshape(-1)).view(count, length, _width);
+                dots.narrow(0, at, count).copy_(rows.mul_(x.unsqueeze(1)).sum(2)); // summed row by row: equal keys have equal scores, which a product does not promise
+            }, engine.InCaches(bytes));
             var places = chosen.reshape(-1);
-            TorchTensor rows;
-            if (_y_KD is { } all)
-            {
-                rows = all.index_select(0, places).to(ScalarType.Float64);
-            }
-            else
-            {
-                using var picked = Tensor.Allocate(DType.F32, checked((int)(n * length)), _width);
-                CpuEngine.Shared.GatherRows(keys_KD, Array.ConvertAll(engine._transfers.Read<long>(places), i => (int)i), picked);
-                rows = engine.UploadOnce(picked).to(ScalarType.Float64);
-            }
-
-            var dots = rows.view(n, length, _width).mul_(x.unsqueeze(1)).sum(2); // summed row by row: equal keys have equal scores, which a product does not promise
             return Finished(dots, first, n, _keyNorm_K!.index_select(0, places).view(n, length), _bias_K?.index_select(0, places).view(n, length));
+        }
+
+        // chosen keys in float64; of those that did not stay on the device, from the host
+        private TorchTensor Keys(TorchTensor places)
+        {
+            if (_y_KD is { } all) return all.index_select(0, places).to(ScalarType.Float64, copy: true);
+            using var picked = Tensor.Allocate(DType.F32, checked((int)places.numel()), _width);
+            CpuEngine.Shared.GatherRows(keys_KD, Array.ConvertAll(engine._transfers.Read<long>(places), i => (int)i), picked);
+            return engine.UploadOnce(picked).to(ScalarType.Float64);
         }
 
         // one query against every key in float64: equal scores beyond the list, or too many within the error

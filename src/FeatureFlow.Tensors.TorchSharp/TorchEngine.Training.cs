@@ -14,23 +14,27 @@ public sealed partial class TorchEngine
         return OnThread(() =>
         {
             var (x, z) = (View(pre_TF), Target(z_TF));
-            var line = Line(x, count);
-            if (line == 0)
+            var (line, room, ties) = Line(x, count);
+            if (line == 0 || !ties)
             {
-                Blocks("BatchTopKActivation", rows, width * 12L, default, (at, n) => z.narrow(0, at, n).copy_(Positive(x.narrow(0, at, n))));
+                Blocks("BatchTopKActivation", rows, width * 12L, default, (at, n) =>
+                {
+                    var part = x.narrow(0, at, n);
+                    z.narrow(0, at, n).copy_(Where(line == 0 ? part.gt(0) : part.ge(line), part));
+                });
             }
             else
             {
                 // those above the line are in; what room is left goes to those on it, row by row
-                var room = count - Above(x, float.BitIncrement(line));
+                var met = Torch.zeros([1], ScalarType.Int64, _device);
                 Blocks("BatchTopKActivation", rows, width * 24L, default, (at, n) =>
                 {
                     var part = x.narrow(0, at, n);
                     var on = part.eq(line);
-                    var met = _transfers.Read<long>(on.sum())[0];
-                    if (met > room) on = on.logical_and(on.reshape(-1).cumsum(0, ScalarType.Int64).le(room).view(n, width));
-                    z.narrow(0, at, n).copy_(Where(part.gt(line).logical_or(on), part));
-                    room -= Math.Min(met, room);
+                    var places = on.reshape(-1).cumsum(0, ScalarType.Int64).add_(met);
+                    var kept = part.gt(line).logical_or_(on.logical_and_(places.le(room).view(n, width)));
+                    z.narrow(0, at, n).copy_(Where(kept, part));
+                    met.copy_(places.narrow(0, places.numel() - 1, 1));
                 });
             }
 
@@ -191,10 +195,40 @@ public sealed partial class TorchEngine
         });
     }
 
-    // The count-th largest of all that are positive, or 0 where there are fewer: positive floats are ordered as their bits are, so it is found by halving
-    private float Line(TorchTensor x, long count)
+    // The count-th largest of all, or 0 where fewer are positive; how many of those equal to it are to be kept, and whether there are more. Selected on the device: three numbers come back
+    private (float Line, long Room, bool Ties) Line(TorchTensor x, long count)
     {
-        if (Above(x, float.Epsilon) < count) return 0;
+        if (count > x.numel()) return (0, 0, false);
+        if (count > int.MaxValue) return Halved(x, count);
+        var found = new double[3];
+        try
+        {
+            Enough("BatchTopKActivation", x.numel() * sizeof(float), () =>
+            {
+                Select(x);
+                if (double.IsNaN(found[0])) Select(Ranked(x)); // torch ranks NaN highest
+            });
+        }
+        catch (FeatureFlowException e) when (e.Kind == FailureKind.Retry)
+        {
+            return Halved(x, count); // slower, and needs next to nothing
+        }
+
+        return found[0] > 0 ? ((float)found[0], count - (long)found[1], found[1] + found[2] > count) : (0, 0, false);
+
+        void Select(TorchTensor from)
+        {
+            using var scope = Torch.NewDisposeScope();
+            var best = from.reshape(-1).topk((int)count, sorted: false).values;
+            var line = best.amin([0]);
+            _transfers.Read<double>(Torch.stack([line.to(ScalarType.Float64), best.gt(line).sum().to(ScalarType.Float64), from.eq(line).sum().to(ScalarType.Float64)])).CopyTo(found, 0);
+        }
+    }
+
+    // positive floats are ordered as their bits are: the line is found by halving
+    private (float Line, long Room, bool Ties) Halved(TorchTensor x, long count)
+    {
+        if (Above(x, float.Epsilon) < count) return (0, 0, false);
         int low = 1, high = BitConverter.SingleToInt32Bits(float.PositiveInfinity);
         while (low < high)
         {
@@ -203,7 +237,8 @@ public sealed partial class TorchEngine
             else high = middle - 1;
         }
 
-        return BitConverter.Int32BitsToSingle(low);
+        var line = BitConverter.Int32BitsToSingle(low);
+        return (line, count - Above(x, float.BitIncrement(line)), Above(x, line) > count);
     }
 
     // how many are at least that

@@ -33,12 +33,12 @@ public sealed partial class TorchEngine : ITensorEngine
 
         var (total, free) = OnThread(() => _card?.Memory() ?? default);
         if (_card is null) total = free = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var weights = options.WeightBudget > 0 ? options.WeightBudget : _card is null ? total / 4 : free > 0 ? free / 10 * 7 : 4L << 30;
+        var weights = options.WeightBudget > 0 ? options.WeightBudget : _card is null ? total / 4 : free > 0 ? Math.Max(free / 2, free - Math.Max(3L << 29, total / 100 * 15)) : 4L << 30; // beside weights: results, caches, and on Windows the screen
         _blockBytes = options.BlockBytes > 0 ? options.BlockBytes : _card is null ? 64L << 20 : Math.Clamp(total / 20, 256L << 20, 4L << 30);
         if (_card is not null) _thread.Patience = TimeSpan.FromMilliseconds(0.5);
         MultipliesHalf = OnThread(() => CanMultiply(Arithmetic, _device));
         _transfers = new Transfers(_device);
-        _uploads = new Uploads(_transfers, weights);
+        _uploads = new Uploads(_transfers, weights, bytes => Pretend("upload", bytes));
     }
 
     /// <inheritdoc/>
@@ -96,6 +96,9 @@ public sealed partial class TorchEngine : ITensorEngine
             }
         }));
     }
+
+    /// <inheritdoc/>
+    public void Together(Action work) => _thread.Run(work);
 
     /// <inheritdoc/>
     public void Trim() => _thread.Run(() =>

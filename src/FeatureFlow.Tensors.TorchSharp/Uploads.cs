@@ -7,7 +7,7 @@ namespace FeatureFlow.Tensors.TorchSharp;
 /// Weights on the device: uploaded when first used, kept up to a budget, the least recently used given back first. Only memory that never changes is kept (mapped
 /// files, and what was sealed). Lives on the engine's thread.
 /// </summary>
-internal sealed class Uploads(Transfers transfers, long budget)
+internal sealed class Uploads(Transfers transfers, long budget, Action<long>? before = null)
 {
     private readonly ConditionalWeakTable<object, List<Entry>> _byMemory = [];
     private readonly LinkedList<Entry> _byUse = [];
@@ -37,7 +37,7 @@ internal sealed class Uploads(Transfers transfers, long budget)
         if (elements == 0) return Torch.zeros(Shape(host), host.DType.Scalar(), transfers.Device);
         var (memory, address) = storage.Identity;
         var start = address + host.ByteOffset;
-        if (!storage.IsConstant) return transfers.Upload(host, elements).as_strided(Shape(host), host.Strides.ToArray());
+        if (!storage.IsConstant) return Upload(host, elements).as_strided(Shape(host), host.Strides.ToArray());
         widened &= host.DType != DType.F32 && _widens;
         var entries = _byMemory.GetOrCreateValue(memory);
         Entry? wide = null, narrow = null;
@@ -45,7 +45,7 @@ internal sealed class Uploads(Transfers transfers, long budget)
         var found = wide ?? narrow;
         if (found is null)
         {
-            var flat = transfers.Upload(host, elements);
+            var flat = Upload(host, elements);
             if (!MakeRoom(elements * (widened ? sizeof(float) : size), elements * size, ref widened)) return flat.as_strided(Shape(host), host.Strides.ToArray());
             found = Keep(new Entry(memory, start, elements, host.DType, widened, widened ? flat.to(ScalarType.Float32) : flat));
         }
@@ -97,6 +97,27 @@ internal sealed class Uploads(Transfers transfers, long budget)
     {
         while (_byUse.First is { } oldest) Drop(oldest.Value);
         _widens = true;
+    }
+
+    // where there is no room although the budget says so, others go: one tensor is asked for less than all of them
+    private TorchTensor Upload(Tensor host, long elements)
+    {
+        while (true)
+        {
+            try
+            {
+                before?.Invoke(elements * host.DType.Size());
+                return transfers.Upload(host, elements);
+            }
+            catch (ExternalException e) when (TorchEngine.IsShortage(e) && Count > 0)
+            {
+                for (var n = (Count + 1) / 2; n > 0; n--)
+                {
+                    Drop(_byUse.First!.Value);
+                    Evictions++;
+                }
+            }
+        }
     }
 
     // False when it is too large to be kept at all. Wide copies go first: they can be had again from narrow ones.

@@ -19,6 +19,12 @@ public interface ITensorEngine : IDisposable
     {
     }
 
+    /// <summary>
+    /// Runs operations as one turn: a device is handed them together, and those of other callers come before or after, not between. The work must not wait for others that use
+    /// this engine. Elsewhere it is just run.
+    /// </summary>
+    void Together(Action work) => work();
+
     /// <summary>A zeroed tensor where the engine computes. The caller disposes it.</summary>
     Tensor Allocate(DType type, params ReadOnlySpan<int> shape);
 

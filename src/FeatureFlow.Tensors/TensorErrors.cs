@@ -33,6 +33,9 @@ internal static class TensorErrors
     public static FeatureFlowException Shortage(string operation, long bytes, string free, string device, Exception inner) =>
         new(FailureKind.Retry, "FF1020", $"{device} is out of memory: {operation} needs {Megabytes(bytes)} at the least{free}. Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: inner);
 
+    public static Exception Shortage(Exception e) =>
+        new FeatureFlowException(FailureKind.Retry, "FF1020", $"The device is out of memory (libtorch says: {e.Message.Split('\n')[0].Trim()}). Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: e);
+
     public static Exception NoDevice(string device, int cards) =>
         new FeatureFlowException(FailureKind.Usage, "FF1021", $"There is no device {device}: the torch engine sees {cards} CUDA cards{NoCard(cards)}.");
 

@@ -34,7 +34,7 @@ internal sealed class LeaksBenchmark : Benchmark
         {
             using var flow = new FlowEngine(tensors);
             using var lease = flow.Model(Path.Combine(typeof(LeaksBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!, "tests", "fixtures", "models", "gpt2-hub-layout"));
-            foreach (var (cmdlet, work) in Works(tensors, flow, lease.Model, Pack(folder, lease.Model)).Where(w => options.Only is null || w.Cmdlet.Contains(options.Only, StringComparison.OrdinalIgnoreCase)))
+            foreach (var (cmdlet, work) in Works(options, tensors, flow, lease.Model, Pack(folder, lease.Model)).Where(w => options.Only is null || w.Cmdlet.Contains(options.Only, StringComparison.OrdinalIgnoreCase)))
             {
                 var steps = new[] { options.Calls / 10, options.Calls / 2, options.Calls };
                 var found = new List<(double Mebibytes, long Tensors)>();
@@ -67,7 +67,7 @@ internal sealed class LeaksBenchmark : Benchmark
         return new Pack("made", Path.Combine(folder, "pack.yaml"), model.Folder, saes, []);
     }
 
-    private static IEnumerable<(string Cmdlet, Action Work)> Works(ITensorEngine engine, FlowEngine flow, LanguageModel model, Pack made)
+    private static IEnumerable<(string Cmdlet, Action Work)> Works(BenchmarkOptions options, ITensorEngine engine, FlowEngine flow, LanguageModel model, Pack made)
     {
         var pack = flow.Open(made, FeatureDescriptions.None);
         int[] ids = [2, 9, 17, 30, 101, 7];
@@ -85,14 +85,23 @@ internal sealed class LeaksBenchmark : Benchmark
         yield return ("New-FlowGraph", () => FlowGraphBuilder.Build(pack, feature, new FlowGraphOptions { Thresholds = new Thresholds(-1, -1, -1) }));
         yield return ("New-FeatureMap", () => FeatureMapBuilder.Build(pack, 0, Site.Res, 1, Site.Res));
         var map = FeatureMapBuilder.Build(pack, 0, Site.Res, 1, Site.Res);
-        yield return ("Join-FeatureMap, Measure-FeatureMap", () => FeatureMapMeasurement.Of(FeatureMapAlgebra.Join([map])));
+        yield return ("Join-FeatureMap", () => FeatureMapMeasurement.Of(FeatureMapAlgebra.Join([map])));
+        yield return ("Measure-FeatureMap", () =>
+        {
+            var errors = FeatureMapBuilder.WithErrors(pack, map);
+            var activity = new FeatureActivity(pack, model, [document], [new SiteAddress(0, Site.Res), new SiteAddress(1, Site.Res)]);
+            _ = FeatureMapMeasurement.Of(errors).With(new Bootstrap().Mean(activity.MatchShares(errors)));
+        });
+        yield return ("Measure-LayerApproximation", () => LayerApproximations.Measure(pack, model, [document]));
 
         var graph = FlowGraphBuilder.Build(pack, feature, new FlowGraphOptions { Thresholds = new Thresholds(-1, -1, -1), Top = 2 });
+        yield return ("Export-FlowGraph", () => GraphFile.Render(graph, GraphFormat.Json));
         SteeringPlan Plan() => SteeringPlanner.Make(pack, SteeringFeatures.Of([graph]), new SteeringRecipe { Coefficient = 4, Mode = SteeringMode.Cumulative, Layer = 1 });
         yield return ("New-SteeringPlan", () => Plan());
         var tasks = new[] { new SteeringTask(Plan(), ids, "") };
         var one = SteeringOptions.PaperGeneration with { MaxTokens = 1, StopAtEos = false };
         yield return ("Invoke-Steering", () => _ = Steerer.Run(pack, model, tasks, new SteeringOptions { Generation = one }).ToList());
+        yield return ("Measure-Steering", () => TextSurprise.Measure(model, [(ids, 2)]));
         var prompts = new[] { new GenerationPrompt(ids) };
         yield return ("Invoke-Generation", () => _ = new Models.Generation.Generator(model, decode: false).Run(prompts, one).ToList());
         var capture = new SiteCapture(engine, [new SiteAddress(0, Site.Res), new SiteAddress(1, Site.Mlp)]);
@@ -115,6 +124,12 @@ internal sealed class LeaksBenchmark : Benchmark
         using var sealedRows = Made.Matrix(6, 64, 16);
         ((HostStorage)sealedRows.Storage).Seal();
         using var norms = Tensor.Allocate(DType.F32, 64);
+        yield return ("Set-FlowEngine, Get-FlowEngine", () =>
+        {
+            using var other = EngineRequest.Parse(options.Engine ?? "cpu").Open();
+            other.RowNorms(sealedRows, norms);
+            _ = (other.Info, other.Memory);
+        });
         yield return ("Clear-FlowEngine", () =>
         {
             engine.RowNorms(sealedRows, norms);

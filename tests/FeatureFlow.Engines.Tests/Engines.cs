@@ -9,6 +9,9 @@ public static class Engines
 {
     private static readonly Lazy<(ITensorEngine? Engine, string Why)> s_torch = new(OpenTorch);
     private static readonly Lazy<ITensorEngine> s_tight = new(() => Open(new EngineOptions { BlockBytes = 1 << 14, WeightBudget = 1 << 15 }));
+    private const int Short = 3; // rows, or columns, that "torch, short" has room for at once
+
+    private static readonly Lazy<ITensorEngine> s_short = new(() => Open(new EngineOptions { Fails = (_, _, parts) => parts > Short }));
     private static readonly Lazy<CpuEngine> s_single = new(() => new CpuEngine(threads: 1));
 
     public static string? WhyNoTorch => s_torch.Value.Engine is null ? s_torch.Value.Why : null;
@@ -17,6 +20,7 @@ public static class Engines
     {
         "cpu" => s_single.Value,
         "torch, tight" => s_tight.Value, // everything in many small blocks, weights evicted all the time
+        "torch, short" => s_short.Value, // memory runs out all the time: blocks are halved until they fit
         _ => s_torch.Value.Engine!,
     };
 
@@ -42,7 +46,7 @@ public sealed class OnCpuAttribute(params object[] data) : DataAttribute
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["cpu", .. data]];
 }
 
-/// <summary>Runs a theory on the torch engine, where it is installed: as it is, and with hardly any memory.</summary>
+/// <summary>Runs a theory on the torch engine, where it is installed: as it is, told to use hardly any memory, and finding hardly any.</summary>
 public sealed class OnTorchAttribute : DataAttribute
 {
     private readonly object[] _data;
@@ -53,7 +57,7 @@ public sealed class OnTorchAttribute : DataAttribute
         Skip = Engines.WhyNoTorch;
     }
 
-    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["torch", .. _data], ["torch, tight", .. _data]];
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [["torch", .. _data], ["torch, tight", .. _data], ["torch, short", .. _data]];
 }
 
 /// <summary>A theory of the torch engine alone.</summary>

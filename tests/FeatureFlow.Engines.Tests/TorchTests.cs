@@ -102,6 +102,83 @@ public sealed class TorchTests
     }
 
     [TorchFact]
+    public void WhereMemoryRunsOutWeightsGoThenBlocksAreHalved()
+    {
+        List<long> asked = [];
+        var most = long.MaxValue;
+        using var engine = Engines.Open(new EngineOptions
+        {
+            Fails = (operation, bytes, _) =>
+            {
+                if (operation == "RmsNorm") asked.Add(bytes);
+                return operation == "RmsNorm" && bytes > most;
+            },
+        });
+        Tensor x = Matrix(1, 64, 32), gain = Matrix(2, 32), y = Matrix(3, 64, 32), expected = Matrix(3, 64, 32), w = Sealed(Matrix(4, 32, 32)), product = Matrix(5, 64, 32);
+        CpuEngine.Shared.RmsNorm(x, gain, 1e-5f, 0, expected);
+        engine.MatMul(x, w, product);
+        Assert.Equal(1, engine.Memory!.Weights);
+
+        // all at once; when that fails the weights go and it is tried again; then halves, quarters
+        const long Row = 32 * 24;
+        most = 20 * Row;
+        engine.RmsNorm(x, gain, 1e-5f, 0, y);
+        Near(expected.AsSpan<float>().ToArray(), y.AsSpan<float>().ToArray(), 2e-6, "norm");
+        Assert.Equal([64 * Row, 64 * Row, 32 * Row, 16 * Row, 16 * Row, 16 * Row, 16 * Row], asked);
+        Assert.Equal(0, engine.Memory.Weights);
+
+        // not even one row
+        most = Row - 1;
+        var failure = Assert.Throws<FeatureFlowException>(() => engine.RmsNorm(x, gain, 1e-5f, 0, y));
+        Assert.Equal(("FF1020", FailureKind.Retry), (failure.Code, failure.Kind));
+        Assert.Contains("is out of memory: RmsNorm needs 1 MiB at the least", failure.Message, StringComparison.Ordinal);
+        most = long.MaxValue;
+        engine.RmsNorm(x, gain, 1e-5f, 0, y);
+        Near(expected.AsSpan<float>().ToArray(), y.AsSpan<float>().ToArray(), 2e-6, "norm once there is room again");
+    }
+
+    [TorchFact]
+    public void WeightsMakeRoomForWeights()
+    {
+        var room = 3;
+        ITensorEngine? mine = null;
+        using var engine = mine = Engines.Open(new EngineOptions { Fails = (operation, _, _) => operation == "upload" && mine!.Memory!.Weights >= room });
+        Tensor x = Matrix(1, 2, 64), y = Matrix(2, 2, 64), expected = Matrix(2, 2, 64);
+        foreach (var w in Enumerable.Range(0, 6).Select(i => Sealed(Matrix(10 + i, 64, 64))))
+        {
+            engine.MatMul(x, w, y);
+            CpuEngine.Shared.MatMul(x, w, expected);
+            Near(expected.AsSpan<float>().ToArray(), y.AsSpan<float>().ToArray(), 3e-6, "product");
+            Assert.InRange(engine.Memory!.Weights, 1, room);
+        }
+
+        Assert.True(engine.Memory!.Evictions > 0);
+        room = 0; // nothing is there that could go
+        engine.Trim();
+        Assert.Equal("FF1020", Assert.Throws<FeatureFlowException>(() => engine.MatMul(x, Sealed(Matrix(20, 64, 64)), y)).Code);
+    }
+
+    [TorchFact]
+    public void BatchTopKFindsItsLineWhereMemoryIsShortToo()
+    {
+        using var engine = Engines.Open(new EngineOptions { Fails = (operation, _, parts) => operation == "BatchTopKActivation" && parts == 0 });
+        Tensor x = Matrix(1, 40, 60), z = Matrix(2, 40, 60), expected = Matrix(3, 40, 60);
+        var random = new Random(3);
+        foreach (ref var v in x.AsSpan<float>()) v = random.Next(-3, 6);
+        foreach (var count in new long[] { 1, 10, 333, 1000, 2000, 5000 })
+        {
+            foreach (var e in new[] { engine, Engines.Get("torch") })
+            {
+                x.AsSpan<float>()[7] = 0;
+                var line = CpuEngine.Shared.BatchTopKActivation(x, count, expected);
+                x.AsSpan<float>()[7] = float.NaN; // which is never among the largest
+                Assert.Equal(line, e.BatchTopKActivation(x, count, z));
+                Assert.Equal(expected.AsSpan<float>().ToArray(), z.AsSpan<float>().ToArray());
+            }
+        }
+    }
+
+    [TorchFact]
     public void ProductsCanBeRoundedAndSearchesStayExact()
     {
         using var engine = Engines.Open(new EngineOptions { Compute = ComputeType.BF16, Tf32 = true });

@@ -30,6 +30,9 @@ public sealed record EngineOptions
 
     /// <summary>Bytes that one operation may take for its intermediate results, 0 for a share of the device; less is tried where memory runs out.</summary>
     public long BlockBytes { get; init; }
+
+    /// <summary>For tests: whether an operation that is about to take so many bytes for so many rows (0: for what has no parts) is to find that there are none.</summary>
+    internal Func<string, long, int, bool>? Fails { get; init; }
 }
 
 /// <summary>What an engine holds beside the tensors of its callers.</summary>
