@@ -95,6 +95,7 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
         if (queries.Columns != keys.Columns) throw TensorErrors.Shape("TopKInnerProduct", "queries and keys must have one width", queries_QD, keys_KD);
         if (k is < 1 or > 1024) throw TensorErrors.Shape("TopKInnerProduct", $"k must be 1 to 1024, not {k}");
         if (options.KeyBias is { } b && b.Length != keys.Rows) throw TensorErrors.Shape("TopKInnerProduct", $"the bias has {b.Length} entries", keys_KD);
+        if (options.Floor_Q is { } floor && floor.Length != queries.Rows) throw TensorErrors.Shape("TopKInnerProduct", $"there are {floor.Length} floors", queries_QD);
         return new TopKSearch(_gemm, _workers, _scratch).Find(queries, keys, k, options, cancel);
     }
 

@@ -339,6 +339,9 @@ public sealed record TopKOptions
     /// <summary>[K] added to every score of a key, or null (assignment prices).</summary>
     public double[]? KeyBias { get; init; }
 
+    /// <summary>[Q] a score that at least k keys of the query are known to reach, −∞ for none, or null: spares the search what is under it.</summary>
+    public double[]? Floor_Q { get; init; }
+
     /// <summary>Told the share of the work done, 0 to 1.</summary>
     public IProgress<double>? Progress { get; init; }
 }

@@ -23,11 +23,10 @@ internal sealed class AssignmentCheckpoint(string path, string identity, double 
         for (var i = 0; i < counts.Length; i++) counts[i] = lists.Count(i);
         var total = counts.Sum();
         var (columns, reduced, costs) = (new int[total], new double[total], new double[total]);
-        for (int i = 0, at = 0; i < counts.Length; at += counts[i++])
+        var at = 0;
+        for (var i = 0; i < counts.Length; i++)
         {
-            lists.Columns(i).CopyTo(columns, at);
-            lists.Reduced(i).CopyTo(reduced, at);
-            lists.Costs(i).CopyTo(costs, at);
+            foreach (var c in lists.Of(i)) (reduced[at], costs[at], columns[at++]) = c;
         }
 
         SafetensorsFile.Write(path, new Dictionary<string, string> { ["schema"] = Schema, ["problem"] = identity, ["rows"] = state.Rows.ToString(CultureInfo.InvariantCulture) }, [
@@ -55,8 +54,14 @@ internal sealed class AssignmentCheckpoint(string path, string identity, double 
 
             Span<int> asked = file.Get("asked").AsSpan<int>(), count = file.Get("count").AsSpan<int>(), column = file.Get("column").AsSpan<int>();
             Span<double> reduced = file.Get("reduced").AsSpan<double>(), cost = file.Get("cost").AsSpan<double>(), line = file.Get("line").AsSpan<double>();
-            for (int i = 0, at = 0; i < count.Length; at += count[i++])
-                lists.Restore(i, asked[i], column.Slice(at, count[i]).ToArray(), reduced.Slice(at, count[i]).ToArray(), cost.Slice(at, count[i]).ToArray(), line[i]);
+            var at = 0;
+            for (var i = 0; i < count.Length; i++)
+            {
+                var list = new NearColumn[count[i]];
+                for (var e = 0; e < list.Length; e++, at++) list[e] = new NearColumn(reduced[at], cost[at], column[at]);
+                lists.Restore(i, asked[i], list, line[i]);
+            }
+
             return true;
         }
         catch (FeatureFlowException)

@@ -108,7 +108,7 @@ public static class AssignmentSolver
             var j = _state.ColumnOf[row];
             if (j >= 0)
             {
-                if (_state.Value[row] - near <= Equal * (Math.Abs(near) + Math.Abs(_lists.Costs(row)[0]) + Math.Abs(_state.Price[j]))) return;
+                if (_state.Value[row] - near <= Equal * (Math.Abs(near) + Math.Abs(_lists.Of(row)[0].Cost) + Math.Abs(_state.Price[j]))) return;
                 _state.Part(row);
             }
 

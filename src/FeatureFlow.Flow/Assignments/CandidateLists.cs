@@ -11,23 +11,16 @@ internal sealed class CandidateLists
     // a row is asked this often before it gets more candidates
     private const int SameTimes = 3;
 
-    private readonly int[][] _columns;
-    private readonly double[][] _costs;
-    private readonly double[][] _reduced;
+    private readonly NearColumn[][] _lists;
 
     /// <summary>Empty lists of rows, and what idle rows from <paramref name="rows"/> on share: every column, at no cost, prices beginning at 0.</summary>
     public CandidateLists(int rows, int columns)
     {
-        (_columns, _costs, _reduced, Line, Asked) = (new int[columns][], new double[columns][], new double[columns][], new double[columns], new int[columns]);
-        _columns.AsSpan(0, rows).Fill([]);
-        _costs.AsSpan(0, rows).Fill([]);
-        _reduced.AsSpan(0, rows).Fill([]);
+        (_lists, Line, Asked) = (new NearColumn[columns][], new double[columns], new int[columns]);
+        _lists.AsSpan(0, rows).Fill([]);
         Line.AsSpan(0, rows).Fill(double.NegativeInfinity);
         if (rows == columns) return;
-        var nothing = new double[columns];
-        _columns.AsSpan(rows).Fill([.. Enumerable.Range(0, columns)]);
-        _costs.AsSpan(rows).Fill(nothing);
-        _reduced.AsSpan(rows).Fill(nothing);
+        _lists.AsSpan(rows).Fill([.. Enumerable.Range(0, columns).Select(j => new NearColumn(0, 0, j))]);
         Line.AsSpan(rows).Fill(double.PositiveInfinity);
     }
 
@@ -37,28 +30,26 @@ internal sealed class CandidateLists
     /// <summary>How often a row was asked.</summary>
     public int[] Asked { get; }
 
-    public int[] Columns(int row) => _columns[row];
+    public int Count(int row) => _lists[row].Length;
 
-    public double[] Costs(int row) => _costs[row];
-
-    /// <summary>Reduced costs when the row was asked: lower bounds of what they are now.</summary>
-    public double[] Reduced(int row) => _reduced[row];
-
-    public int Count(int row) => _columns[row].Length;
+    /// <summary>The row's nearest columns when it was asked, in rising order of reduced cost.</summary>
+    public NearColumn[] Of(int row) => _lists[row];
 
     /// <summary>The smallest reduced cost of the columns listed, as it is now; the row's smallest of all, unless the line is under it.</summary>
     public double Nearest(int row, double[] prices)
     {
-        int[] columns = _columns[row];
-        double[] costs = _costs[row], reduced = _reduced[row];
         var nearest = double.PositiveInfinity;
-        for (var e = 0; e < columns.Length && reduced[e] < nearest; e++) nearest = Math.Min(nearest, costs[e] - prices[columns[e]]);
+        foreach (var c in _lists[row])
+        {
+            if (c.Reduced >= nearest) break;
+            nearest = Math.Min(nearest, c.Cost - prices[c.Column]);
+        }
+
         return nearest;
     }
 
     /// <summary>Puts back what a checkpoint kept.</summary>
-    public void Restore(int row, int asked, int[] columns, double[] reduced, double[] costs, double line) =>
-        (Asked[row], _columns[row], _reduced[row], _costs[row], Line[row]) = (asked, columns, reduced, costs, line);
+    public void Restore(int row, int asked, NearColumn[] list, double line) => (Asked[row], _lists[row], Line[row]) = (asked, list, line);
 
     /// <summary>Asks for the nearest columns of some rows under the prices.</summary>
     public void Renew(ICostSource source, ReadOnlySpan<int> rows, double[] prices, int first, IProgress<double>? progress, CancellationToken cancel)
@@ -79,12 +70,13 @@ internal sealed class CandidateLists
             var columns = new int[members.Length * k];
             var reduced = new double[members.Length * k];
             var (from, share) = (done / (double)asked.Length, members.Length / (double)asked.Length);
-            source.Nearest(members, prices, k, columns, reduced, progress is null ? null : new Part(progress, from, share), cancel);
+            var ceiling = Array.ConvertAll(members, i => Ceiling(i, k, prices));
+            source.Nearest(members, prices, k, ceiling, columns, reduced, progress is null ? null : new Part(progress, from, share), cancel);
             for (var r = 0; r < members.Length; r++)
             {
                 var n = k;
                 while (n > 0 && columns[(r * k) + n - 1] < 0) n--;
-                Set(members[r], columns.AsSpan(r * k, n).ToArray(), reduced.AsSpan(r * k, n).ToArray(), prices, source.Columns);
+                Set(members[r], columns.AsSpan(r * k, n), reduced.AsSpan(r * k, n), prices, source.Columns);
             }
 
             done += members.Length;
@@ -98,13 +90,23 @@ internal sealed class CandidateLists
         return next >= all || next > MostCandidates ? all : (int)next;
     }
 
-    private void Set(int row, int[] columns, double[] reduced, double[] prices, int all)
+    // k columns are no farther now than the k-th of those listed
+    private double Ceiling(int row, int k, double[] prices)
+    {
+        var list = _lists[row];
+        if (list.Length < k) return double.PositiveInfinity;
+        var now = Array.ConvertAll(list, c => c.Cost - prices[c.Column]);
+        Array.Sort(now);
+        return now[k - 1];
+    }
+
+    private void Set(int row, ReadOnlySpan<int> columns, ReadOnlySpan<double> reduced, double[] prices, int all)
     {
         if (columns.Length == 0) throw FlowErrors.NoCosts(row);
-        var costs = new double[columns.Length];
-        for (var e = 0; e < columns.Length; e++) costs[e] = reduced[e] + prices[columns[e]];
-        (_columns[row], _reduced[row], _costs[row]) = (columns, reduced, costs);
-        Line[row] = columns.Length == all ? double.PositiveInfinity : reduced[^1];
+        var list = new NearColumn[columns.Length];
+        for (var e = 0; e < list.Length; e++) list[e] = new NearColumn(reduced[e], reduced[e] + prices[columns[e]], columns[e]);
+        _lists[row] = list;
+        Line[row] = list.Length == all ? double.PositiveInfinity : reduced[^1];
         Asked[row]++;
     }
 

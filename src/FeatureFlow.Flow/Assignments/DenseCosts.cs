@@ -13,7 +13,7 @@ public sealed class DenseCosts(double[,] matrix) : ICostSource
     public string Identity => FormattableString.Invariant($"dense {Rows}x{Columns}");
 
     /// <inheritdoc/>
-    public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
+    public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, double[] ceiling, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
     {
         var order = new int[Columns];
         var values = new double[Columns];

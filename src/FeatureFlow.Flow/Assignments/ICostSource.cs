@@ -14,9 +14,9 @@ public interface ICostSource
 
     /// <summary>
     /// For every row asked about the k columns of smallest cost − price, best first, exact in float64: <paramref name="columns"/> and <paramref name="reduced"/>
-    /// are [rows, k]; a row with fewer than k columns ends in column −1 and +∞.
+    /// are [rows, k]; a row with fewer than k columns ends in column −1 and +∞. <paramref name="ceiling"/>, [rows], are reduced costs that k columns are known not to exceed, +∞ for none.
     /// </summary>
-    void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel);
+    void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, double[] ceiling, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel);
 
     /// <summary>For every column the mean of its two smallest costs among some rows, [Columns]: where prices begin.</summary>
     void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel);

@@ -10,10 +10,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
     // of a row's list: the distance between its nearest and its farthest candidate
     private const double TrustedWidths = 4;
 
-    private readonly double[] _distance = new double[state.Columns];
-    private readonly int[] _from = new int[state.Columns];
-    private readonly int[] _seen = new int[state.Columns];
-    private readonly int[] _settled = new int[state.Columns];
+    private readonly Reached[] _reached = new Reached[state.Columns];
     private readonly List<int> _order = [];
     private readonly PriorityHeap _heap = new();
     private int _stamp;
@@ -99,7 +96,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
         Scan(row, 0);
         while (_heap.TryPop(out var distance, out var j))
         {
-            if (_settled[j] == _stamp || distance > _distance[j]) continue;
+            if (_reached[j].Settled == _stamp || distance > _reached[j].Distance) continue;
             if (distance > _limit.Distance) break;
             if (state.RowOf[j] < 0)
             {
@@ -108,7 +105,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
                 return true;
             }
 
-            _settled[j] = _stamp;
+            _reached[j].Settled = _stamp;
             _order.Add(j);
             Scan(state.RowOf[j], distance);
         }
@@ -130,21 +127,22 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
 
         Scanned++;
         var start = distance - state.Value[row];
-        int[] columns = lists.Columns(row);
-        double[] costs = lists.Costs(row), reduced = lists.Reduced(row), price = state.Price;
-        var end = start + lists.Line[row] + (TrustedWidths * (lists.Line[row] - reduced[0]));
+        var list = lists.Of(row);
+        var price = state.Price;
+        var end = start + lists.Line[row] + (TrustedWidths * (lists.Line[row] - list[0].Reduced));
         if (end < _limit.Distance) _limit = (end, row);
         var bound = Math.Min(_limit.Distance, _free);
-        for (var e = 0; e < columns.Length; e++)
+        foreach (ref readonly var c in list.AsSpan())
         {
             // what follows is no nearer than it was when asked
-            if (start + reduced[e] > bound) break;
-            var j = columns[e];
-            var there = start + costs[e] - price[j];
-            if (there > bound || _settled[j] == _stamp || (_seen[j] == _stamp && there >= _distance[j])) continue;
-            (_seen[j], _distance[j], _from[j]) = (_stamp, there, row);
-            if (state.RowOf[j] < 0) bound = _free = Math.Min(_free, there);
-            _heap.Push(there, j);
+            if (start + c.Reduced > bound) break;
+            var there = start + c.Cost - price[c.Column];
+            if (there > bound) continue;
+            ref var column = ref _reached[c.Column];
+            if (column.Settled == _stamp || (column.Seen == _stamp && there >= column.Distance)) continue;
+            (column.Seen, column.Distance, column.From) = (_stamp, there, row);
+            if (state.RowOf[c.Column] < 0) bound = _free = there;
+            _heap.Push(there, c.Column);
         }
     }
 
@@ -153,7 +151,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
     {
         foreach (var j in _order)
         {
-            var step = end - _distance[j];
+            var step = end - _reached[j].Distance;
             if (step <= 0) continue;
             state.Fall(j, step);
             state.Value[state.RowOf[j]] += step;
@@ -166,7 +164,7 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
     {
         while (true)
         {
-            var i = _from[column];
+            var i = _reached[column].From;
             var before = state.ColumnOf[i];
             state.Match(i, column);
             if (i == row) return;
@@ -177,16 +175,25 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
     // the nearest and the second nearest candidate now
     private (double Near, double Second, int Column, int Other) Two(int row)
     {
-        int[] columns = lists.Columns(row);
-        double[] costs = lists.Costs(row), reduced = lists.Reduced(row), price = state.Price;
+        var price = state.Price;
         var (near, second, column, other) = (double.PositiveInfinity, double.PositiveInfinity, -1, -1);
-        for (var e = 0; e < columns.Length && reduced[e] < second; e++)
+        foreach (ref readonly var c in lists.Of(row).AsSpan())
         {
-            var r = costs[e] - price[columns[e]];
-            if (r < near) (second, other, near, column) = (near, column, r, columns[e]);
-            else if (r < second) (second, other) = (r, columns[e]);
+            if (c.Reduced >= second) break;
+            var r = c.Cost - price[c.Column];
+            if (r < near) (second, other, near, column) = (near, column, r, c.Column);
+            else if (r < second) (second, other) = (r, c.Column);
         }
 
         return (near, second, column, other);
+    }
+
+    // what a search knows of a column; one cache line holds it all
+    private struct Reached
+    {
+        public double Distance;
+        public int From;
+        public int Seen;
+        public int Settled;
     }
 }

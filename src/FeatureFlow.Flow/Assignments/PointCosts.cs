@@ -49,17 +49,19 @@ public sealed class PointCosts : ICostSource
     }
 
     /// <inheritdoc/>
-    public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
+    public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, double[] ceiling, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
     {
         // c − v = |a|² − 2(a·b + (v − |b|²)/2)
         var bias = new double[Columns];
         for (var j = 0; j < bias.Length; j++) bias[j] = (prices[j] - _squareB[j]) / 2;
+        var floor = new double[rows.Length];
+        for (var r = 0; r < floor.Length; r++) floor[r] = (_squareA[rows[r]] - ceiling[r]) / 2;
         var consecutive = true;
         for (var r = 1; r < rows.Length && consecutive; r++) consecutive = rows[r] == rows[0] + r;
         using var gathered = consecutive || rows.Length == 0 ? null : _engine.Allocate(DType.F32, rows.Length, _a_ND.Shape[1]);
         if (gathered is not null) _engine.GatherRows(_a_ND, rows, gathered);
         if (rows.Length == 0) return;
-        var found = _engine.TopKInnerProduct(gathered ?? _a_ND.Rows(rows[0], rows.Length), _b_MD, k, new TopKOptions { KeyBias = bias, Progress = progress }, cancel);
+        var found = _engine.TopKInnerProduct(gathered ?? _a_ND.Rows(rows[0], rows.Length), _b_MD, k, new TopKOptions { KeyBias = bias, Floor_Q = floor, Progress = progress }, cancel);
         for (var r = 0; r < rows.Length; r++)
         {
             for (var e = r * k; e < (r + 1) * k; e++)

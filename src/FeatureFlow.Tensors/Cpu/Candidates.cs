@@ -13,14 +13,17 @@ internal struct Candidates
     private readonly float[] _score;
     private int _count;
 
-    public Candidates(int k, float margin)
+    /// <param name="k">Keys wanted.</param>
+    /// <param name="margin">Twice the largest error of a float32 score.</param>
+    /// <param name="floor">A true score that k keys reach, or −∞.</param>
+    public Candidates(int k, float margin, double floor = double.NegativeInfinity)
     {
         _k = k;
         _margin = margin;
         var room = 2 * k + 32;
         _index = new int[room];
         _score = new float[room];
-        Line = float.NegativeInfinity;
+        Line = floor > float.MinValue ? MathF.BitDecrement(MathF.BitDecrement((float)floor) - margin) : float.NegativeInfinity;
     }
 
     /// <summary>Scores at or under the line are out.</summary>

@@ -36,7 +36,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         {
             var count = Math.Min(batch, q - q0);
             var found = new Candidates[count];
-            for (var i = 0; i < count; i++) found[i] = new Candidates(k, state.Margin(q0 + i));
+            for (var i = 0; i < count; i++) found[i] = new Candidates(k, state.Margin(q0 + i), options.Floor_Q?[q0 + i] ?? double.NegativeInfinity);
             var share = (q0 / (double)q, count / (double)q);
             if (stream) Stream(state, found, cancel);
             else Scan(state, q0, found, share, cancel);
@@ -198,7 +198,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         workers.Run(pieces, cancel, p =>
         {
             var mine = new Candidates[q];
-            for (var i = 0; i < q; i++) mine[i] = new Candidates(s.K, s.Margin(i));
+            for (var i = 0; i < q; i++) mine[i] = new Candidates(s.K, s.Margin(i), s.Options.Floor_Q?[i] ?? double.NegativeInfinity);
             var dots = stackalloc float[StreamQueries];
             for (var key = p * piece; key < Math.Min(s.Keys.Rows, (p + 1) * piece); key++)
             {
@@ -250,8 +250,8 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                 foreach (var key in s.Awkward) Consider(key);
             }
 
-            // keys of falling score, equal ones by index
-            Array.Sort(score, index, 0, n, Falling.Order);
+            // keys of falling score, which are held negated, equal ones by index
+            Array.Sort(score, index, 0, n);
             for (var a = 0; a < n;)
             {
                 var b = a + 1;
@@ -263,7 +263,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             for (var j = 0; j < s.K; j++)
             {
                 result.Indices_QK[query * s.K + j] = j < n ? index[j] : -1;
-                result.Scores_QK[query * s.K + j] = j < n ? score[j] : double.NegativeInfinity;
+                result.Scores_QK[query * s.K + j] = j < n ? -score[j] : double.NegativeInfinity;
             }
 
             void Consider(int key)
@@ -271,16 +271,9 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                 var v = s.Score(query, key);
                 if (!double.IsFinite(v)) return; // NaN and infinite rows match nothing
                 index[n] = key;
-                score[n++] = v;
+                score[n++] = -v;
             }
         });
-
-    private sealed class Falling : IComparer<double>
-    {
-        public static Falling Order { get; } = new();
-
-        public int Compare(double x, double y) => y.CompareTo(x);
-    }
 
     /// <summary>What one search knows.</summary>
     private sealed class State
