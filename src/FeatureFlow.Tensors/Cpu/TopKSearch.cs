@@ -5,14 +5,17 @@ namespace FeatureFlow.Tensors.Cpu;
 
 /// <summary>
 /// Fused top-k inner product. (1) Norms of queries and keys. (2) Panels of keys are packed once and shared; threads take blocks of queries, compute
-/// tiles of scores that stay in L2, and offer what is above each query's line to its <see cref="Candidates"/>. (3) The few candidates are
-/// scored again in float64, which decides order and value. The scores of all pairs are never held.
+/// tiles of scores that stay in L2, and offer what is above each query's line to its <see cref="Candidates"/>; the scores are those of rows rounded to <see cref="WholeNumbers"/>
+/// where that pays, else float32. (3) The few candidates are scored again in float64, which decides order and value. The scores of all pairs are never held.
 /// </summary>
 internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scratch)
 {
     private const int ChunkColumns = 512;
     private const long PanelFloats = 4L << 20;
     private const int StreamQueries = 8;
+
+    // of a batch's queries, one in so many may be decided in float64 alone
+    private const int MostOverflowed = 64;
 
     // outside these norms float32 products overflow or lose bits to underflow: such rows are left to float64
     private const double SmallestNorm = 1e-12;
@@ -29,23 +32,34 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         var measured = !(stream && options.Cosine);
         var keyNorm = measured ? Norms(keys, cancel) : new double[keys.Rows];
         var state = new State(queries, keys, k, options, queryNorm, keyNorm, measured);
+        var whole = !stream && gemm.Kernel is MicroKernel512 && WholeNumbers.Suit(queries, keys, keyNorm, options.Cosine);
 
         // bounded room for candidates, whatever the number of queries
         var batch = (int)Math.Clamp((16L << 20) / (8L * (2 * k + 32)), 2L * Gemm.BlockRows, Math.Max(2 * Gemm.BlockRows, q));
         for (var q0 = 0; q0 < q; q0 += batch)
         {
             var count = Math.Min(batch, q - q0);
-            var found = new Candidates[count];
-            for (var i = 0; i < count; i++) found[i] = new Candidates(k, state.Margin(q0 + i), options.Floor_Q?[q0 + i] ?? double.NegativeInfinity);
             var share = (q0 / (double)q, count / (double)q);
+            var found = Start(state, q0, count, whole);
             if (stream) Stream(state, found, cancel);
-            else Scan(state, q0, found, share, cancel);
+            else Scan(state, q0, found, whole, share, cancel);
+            if (whole && found.Count(c => c.Overflowed) > count / MostOverflowed)
+            {
+                // scores too close for whole numbers
+                whole = false;
+                found = Start(state, q0, count, whole);
+                Scan(state, q0, found, whole, share, cancel);
+            }
+
             Decide(state, q0, found, result, cancel);
             options.Progress?.Report((q0 + count) / (double)q);
         }
 
         return result;
     }
+
+    /// <summary>True for the norm of a row that float32 cannot judge.</summary>
+    public static bool IsAwkward(double norm) => !(norm == 0 || (norm >= SmallestNorm && norm <= LargestNorm));
 
     /// <summary>Norm of every row in float64.</summary>
     public double[] Norms(Operand x, CancellationToken cancel)
@@ -80,15 +94,24 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         return norms;
     }
 
-    // many queries: packed panels of keys, blocks of queries
-    private void Scan(State s, int q0, Candidates[] found, (double From, double Share) share, CancellationToken cancel)
+    private static Candidates[] Start(State s, int q0, int count, bool whole)
     {
-        int d = s.Keys.Columns, mr = gemm.Kernel.Rows, nr = gemm.Kernel.Columns;
+        var found = new Candidates[count];
+        for (var i = 0; i < count; i++) found[i] = new Candidates(s.K, s.Margin(q0 + i, whole), s.Options.Floor_Q?[q0 + i] ?? double.NegativeInfinity);
+        return found;
+    }
+
+    // many queries: packed panels of keys, blocks of queries
+    private void Scan(State s, int q0, Candidates[] found, bool whole, (double From, double Share) share, CancellationToken cancel)
+    {
+        var d = whole ? WholeNumbers.Pairs(s.Keys.Columns) : s.Keys.Columns;
+        int mr = whole ? WholeKernel512.Rows : gemm.Kernel.Rows, nr = whole ? WholeKernel512.Columns : gemm.Kernel.Columns;
         var (depth, slabs) = Gemm.Slabs(d);
         var panelColumns = (int)Math.Min(Gemm.RoundUp(s.Keys.Rows, nr), Math.Max(ChunkColumns, PanelFloats / Math.Max(1, d) / ChunkColumns * ChunkColumns));
         using var panelBlock = scratch.Rent((long)panelColumns * d);
         var panel = panelBlock.Floats;
         var blockRows = gemm.BlockRowsFor(found.Length);
+        var (keyScale, queryScale) = s.Scales(whole, q0, found.Length);
 
         for (var n0 = 0; n0 < s.Keys.Rows; n0 += panelColumns)
         {
@@ -96,11 +119,13 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             var strips = (columns + nr - 1) / nr;
             workers.Run(strips, cancel, strip =>
             {
-                var j = strip * nr;
+                int j = strip * nr, live = Math.Min(nr, columns - j);
+                using var rounded = whole ? scratch.Rent(((long)live * d) + s.Keys.Columns) : null;
+                var (keys, first) = rounded is null ? (s.Keys, start + j) : (WholeNumbers.Round(s.Keys, s.KeyNorm, start + j, live, rounded.Floats), 0);
                 for (var slab = 0; slab < slabs; slab++)
                 {
                     int k0 = slab * depth, kc = Math.Min(depth, d - k0);
-                    Packing.Pack(s.Keys, start + j, Math.Min(nr, columns - j), k0, kc, nr, panel + ((long)strips * k0 * nr) + (long)j * kc);
+                    Packing.Pack(keys, first, live, k0, kc, nr, panel + ((long)strips * k0 * nr) + (long)j * kc);
                 }
             });
 
@@ -110,10 +135,12 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                 int i0 = block * blockRows, rows = Math.Min(blockRows, found.Length - i0), padded = Gemm.RoundUp(rows, mr);
                 using var packed = scratch.Rent((long)padded * d);
                 using var tile = scratch.Rent((long)padded * ChunkColumns);
+                using var rounded = whole ? scratch.Rent(((long)rows * d) + s.Queries.Columns) : null;
+                var (queries, first) = rounded is null ? (s.Queries, q0 + i0) : (WholeNumbers.Round(s.Queries, s.QueryNorm, q0 + i0, rows, rounded.Floats), 0);
                 for (var slab = 0; slab < slabs; slab++)
                 {
                     int k0 = slab * depth, kc = Math.Min(depth, d - k0);
-                    Packing.Pack(s.Queries, q0 + i0, rows, k0, kc, mr, packed.Floats + (long)padded * k0);
+                    Packing.Pack(queries, first, rows, k0, kc, mr, packed.Floats + (long)padded * k0);
                 }
 
                 for (var j0 = 0; j0 < columns; j0 += ChunkColumns)
@@ -123,21 +150,32 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                     for (var slab = 0; slab < slabs; slab++)
                     {
                         int k0 = slab * depth, kc = Math.Min(depth, d - k0);
-                        gemm.Block(packed.Floats + (long)padded * k0, rows, panel + ((long)strips * k0 * nr) + (long)j0 * kc, width, kc, tile.Floats, ChunkColumns, slab > 0);
+                        float* a = packed.Floats + (long)padded * k0, b = panel + ((long)strips * k0 * nr) + (long)j0 * kc;
+                        if (whole) WholeTiles((int*)a, padded, (int*)b, Gemm.RoundUp(width, nr), kc, (int*)tile.Floats, slab > 0);
+                        else gemm.Block(a, rows, b, width, kc, tile.Floats, ChunkColumns, slab > 0);
                     }
 
-                    for (var i = 0; i < rows; i++) Offer(ref found[i0 + i], tile.Floats + (long)i * ChunkColumns, width, start + j0, s, q0 + i0 + i);
+                    for (var i = 0; i < rows; i++) Offer(ref found[i0 + i], tile.Floats + (long)i * ChunkColumns, whole, width, start + j0, keyScale, queryScale[i0 + i], s.KeyBias);
                 }
             });
             s.Options.Progress?.Report(share.From + share.Share * (n0 + columns) / s.Keys.Rows);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Offer(ref Candidates c, float* scores, int width, int firstKey, State s, int query)
+    private static void WholeTiles(int* a, int rows, int* b, int columns, int k, int* tile, bool accumulate)
     {
-        var factor = s.QueryScale(query);
-        fixed (float* scale = s.KeyScale, bias = s.KeyBias)
+        for (var j = 0; j < columns; j += WholeKernel512.Columns)
+        {
+            for (var i = 0; i < rows; i += WholeKernel512.Rows)
+                WholeKernel512.Run(a + (long)i * k, b + (long)j * k, k, tile + (long)i * ChunkColumns + j, ChunkColumns, accumulate);
+        }
+    }
+
+    // scores of one query, float32 or whole numbers, become scores of the search: (score·scale of the key)·factor + bias
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Offer(ref Candidates c, float* scores, bool whole, int width, int firstKey, float[]? keyScale, float factor, float[]? keyBias)
+    {
+        fixed (float* scale = keyScale, bias = keyBias)
         {
             var j = 0;
             if (Vector512.IsHardwareAccelerated)
@@ -145,7 +183,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                 var far = Vector512.Create(c.Line);
                 for (; j + 16 <= width; j += 16)
                 {
-                    var v = Vector512.Load(scores + j);
+                    var v = whole ? Vector512.ConvertToSingle(Vector512.Load((int*)scores + j)) : Vector512.Load(scores + j);
                     if (scale != null) v *= Vector512.Load(scale + firstKey + j) * factor;
                     if (bias != null) v += Vector512.Load(bias + firstKey + j);
                     var above = Vector512.GreaterThan(v, far).ExtractMostSignificantBits();
@@ -163,7 +201,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             var line = Vector256.Create(c.Line);
             for (; j + 8 <= width; j += 8)
             {
-                var v = Vector256.Load(scores + j);
+                var v = whole ? Vector256.ConvertToSingle(Vector256.Load((int*)scores + j)) : Vector256.Load(scores + j);
                 if (scale != null) v *= Vector256.Load(scale + firstKey + j) * factor;
                 if (bias != null) v += Vector256.Load(bias + firstKey + j);
                 var above = Vector256.GreaterThan(v, line).ExtractMostSignificantBits();
@@ -179,7 +217,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
 
             for (; j < width; j++)
             {
-                var v = scores[j];
+                var v = whole ? ((int*)scores)[j] : scores[j];
                 if (scale != null) v *= scale[firstKey + j] * factor;
                 if (bias != null) v += bias[firstKey + j];
                 c.Offer(firstKey + j, v);
@@ -198,14 +236,14 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         workers.Run(pieces, cancel, p =>
         {
             var mine = new Candidates[q];
-            for (var i = 0; i < q; i++) mine[i] = new Candidates(s.K, s.Margin(i), s.Options.Floor_Q?[i] ?? double.NegativeInfinity);
+            for (var i = 0; i < q; i++) mine[i] = new Candidates(s.K, s.Margin(i, whole: false), s.Options.Floor_Q?[i] ?? double.NegativeInfinity);
             var dots = stackalloc float[StreamQueries];
             for (var key = p * piece; key < Math.Min(s.Keys.Rows, (p + 1) * piece); key++)
             {
                 Streaming.DotsAndNorm(a, q, d, s.Keys.At(key, 0), s.Keys.Type, s.Keys.ColumnStep, dots, out var squared);
                 var norm = Math.Sqrt(squared);
                 if (!s.Measured) s.KeyNorm[key] = norm;
-                if (State.IsAwkward(norm)) continue;
+                if (IsAwkward(norm)) continue;
                 var scale = s.Options.Cosine ? (float)(norm > 0 ? 1 / norm : 0) : 1f;
                 var bias = s.KeyBias is null ? 0f : s.KeyBias[key];
                 for (var i = 0; i < q; i++) mine[i].Offer(key, dots[i] * (scale * s.QueryScale(i)) + bias);
@@ -227,7 +265,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             found[i].Compact();
             var norm = s.QueryNorm[query];
             var zero = norm == 0 && s.KeyBias is null; // 0 with every key: the first ones win
-            var everything = found[i].Overflowed || State.IsAwkward(norm) || s.TooManyAwkward || zero;
+            var everything = found[i].Overflowed || IsAwkward(norm) || s.TooManyAwkward || zero;
             var count = everything ? s.Keys.Rows : found[i].Indices.Length + s.Awkward.Count;
             var index = new int[count];
             var score = new double[count];
@@ -244,7 +282,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
             {
                 foreach (var key in found[i].Indices)
                 {
-                    if (!State.IsAwkward(s.KeyNorm[key])) Consider(key);
+                    if (!IsAwkward(s.KeyNorm[key])) Consider(key);
                 }
 
                 foreach (var key in s.Awkward) Consider(key);
@@ -319,8 +357,6 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
 
         public bool TooManyAwkward => Awkward.Count > 256;
 
-        public static bool IsAwkward(double norm) => !(norm == 0 || (norm >= SmallestNorm && norm <= LargestNorm));
-
         public void CollectAwkward()
         {
             Awkward.Clear();
@@ -331,11 +367,12 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         }
 
         /// <summary>
-        /// Twice the largest error of a float32 score: |fl(x·y) − x·y| ≤ γ‖x‖‖y‖ with γ = n·2⁻²⁴ (Higham 2002, 3.1), some more for scaling and bias.
+        /// Twice the largest error of a score: |fl(x·y) − x·y| ≤ γ‖x‖‖y‖ with γ = n·2⁻²⁴ in float32 (Higham 2002, 3.1) and that of rounding in whole numbers, some more for
+        /// scaling and bias.
         /// </summary>
-        public float Margin(int query)
+        public float Margin(int query, bool whole)
         {
-            var gamma = 1.01 * (Keys.Columns + 32) / (1 << 24);
+            var gamma = whole ? WholeNumbers.RelativeError(Keys.Columns) : 1.01 * (Keys.Columns + 32) / (1 << 24);
             var size = Options.Cosine ? 1 : QueryNorm[query] * _largestKey;
             return (float)(2 * (gamma * size + (size + 2 * _largestBias) * 4 / (1 << 24)));
         }
@@ -345,6 +382,20 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         {
             var norm = QueryNorm[query];
             return !Options.Cosine ? 1f : norm > 0 && !IsAwkward(norm) ? (float)(1 / norm) : 0f;
+        }
+
+        /// <summary>What turns products of a batch of queries into scores; NaN, which is never above a line, where they say nothing.</summary>
+        public (float[]? Key, float[] Query) Scales(bool whole, int q0, int count)
+        {
+            var query = new float[count];
+            for (var i = 0; i < count; i++)
+            {
+                var norm = QueryNorm[q0 + i];
+                query[i] = !whole ? QueryScale(q0 + i) : IsAwkward(norm) ? float.NaN : (float)((Options.Cosine && norm > 0 ? 1 : norm) / WholeNumbers.Norm);
+            }
+
+            if (!whole) return (KeyScale, query);
+            return (Array.ConvertAll(KeyNorm, n => IsAwkward(n) ? float.NaN : (float)((Options.Cosine && n > 0 ? 1 : n) / WholeNumbers.Norm)), query);
         }
 
         public double Score(int query, int key)
