@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace FeatureFlow.Tensors.Cpu;
 
 /// <summary>Activations that keep only winners.</summary>
@@ -46,31 +49,48 @@ internal static unsafe class Selection
         }
     }
 
-    /// <summary>The k-th largest of a few numbers, none of them NaN, which change places (Hoare's selection, 1961): linear, where sorting would not be.</summary>
-    public static float KthLargestOfFew(Span<float> x, int k)
+    /// <summary>
+    /// The k-th largest of a few finite numbers, 1 ≤ k ≤ their count: the bits of float32 rise with their values, so halving them finds it in 32 steps at most, each of which counts
+    /// what is not under the middle. No branch depends on a single number, which is what makes sorting slow.
+    /// </summary>
+    public static float KthLargestOfFew(ReadOnlySpan<float> x, int k)
     {
-        int low = 0, high = x.Length - 1, at = k - 1;
-        while (low < high)
+        // filled up with numbers that are under all
+        var lanes = Vector256<float>.Count;
+        var length = (x.Length + lanes - 1) / lanes * lanes;
+        Span<float> padded = length <= 1024 ? stackalloc float[length] : new float[length];
+        x.CopyTo(padded);
+        padded[x.Length..].Fill(float.NegativeInfinity);
+        Vector256<float> lowest = Vector256.Create(x[0]), highest = lowest;
+        ref var first = ref MemoryMarshal.GetReference(padded);
+        for (var i = 0; i < length; i += lanes)
         {
-            float a = x[low], b = x[(low + high) / 2], c = x[high];
-            var pivot = Math.Max(Math.Min(a, b), Math.Min(Math.Max(a, b), c)); // the middle one
-            int i = low, j = high;
-            while (i <= j)
-            {
-                while (x[i] > pivot) i++;
-                while (x[j] < pivot) j--;
-                if (i > j) break;
-                (x[i], x[j]) = (x[j], x[i]);
-                i++;
-                j--;
-            }
-
-            if (at <= j) high = j;
-            else if (at >= i) low = i;
-            else break; // between the two, all equal the pivot
+            var v = Vector256.LoadUnsafe(ref first, (nuint)i);
+            highest = Vector256.Max(highest, v);
+            lowest = Vector256.Min(lowest, Vector256.ConditionalSelect(Vector256.Equals(v, Vector256.Create(float.NegativeInfinity)), lowest, v));
         }
 
-        return x[at];
+        long low = long.MaxValue, high = long.MinValue;
+        for (var lane = 0; lane < lanes; lane++) (low, high) = (Math.Min(low, Ordered(lowest[lane])), Math.Max(high, Ordered(highest[lane])));
+        while (low < high)
+        {
+            var middle = (low + high + 1) >> 1;
+            var line = Vector256.Create(Number((int)middle));
+            var counts = Vector256<int>.Zero;
+            for (var i = 0; i < length; i += lanes) counts -= Vector256.GreaterThanOrEqual(Vector256.LoadUnsafe(ref first, (nuint)i), line).AsInt32();
+            if (Vector256.Sum(counts) >= k) low = middle;
+            else high = middle - 1;
+        }
+
+        return Number((int)low);
+
+        static int Ordered(float v)
+        {
+            var bits = BitConverter.SingleToInt32Bits(v);
+            return bits ^ ((bits >> 31) & 0x7fffffff);
+        }
+
+        static float Number(int ordered) => BitConverter.Int32BitsToSingle(ordered ^ ((ordered >> 31) & 0x7fffffff));
     }
 
     // a heap of the k best so far, its smallest on top: most elements are turned away by one comparison

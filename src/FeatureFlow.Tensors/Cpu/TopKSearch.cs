@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FeatureFlow.Tensors.Cpu;
 
@@ -178,7 +179,7 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
         fixed (float* scale = keyScale, bias = keyBias)
         {
             var j = 0;
-            if (Vector512.IsHardwareAccelerated)
+            if (Avx512F.IsSupported)
             {
                 var far = Vector512.Create(c.Line);
                 for (; j + 16 <= width; j += 16)
@@ -186,14 +187,8 @@ internal sealed unsafe class TopKSearch(Gemm gemm, Workers workers, Scratch scra
                     var v = whole ? Vector512.ConvertToSingle(Vector512.Load((int*)scores + j)) : Vector512.Load(scores + j);
                     if (scale != null) v *= Vector512.Load(scale + firstKey + j) * factor;
                     if (bias != null) v += Vector512.Load(bias + firstKey + j);
-                    var above = Vector512.GreaterThan(v, far).ExtractMostSignificantBits();
-                    if (above == 0) continue;
-                    for (; above != 0; above &= above - 1)
-                    {
-                        var lane = System.Numerics.BitOperations.TrailingZeroCount(above);
-                        c.Offer(firstKey + j + lane, v[lane]);
-                    }
-
+                    if (!Vector512.GreaterThanAny(v, far)) continue;
+                    c.Offer(firstKey + j, v);
                     far = Vector512.Create(c.Line);
                 }
             }
