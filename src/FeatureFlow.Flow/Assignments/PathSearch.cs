@@ -13,6 +13,9 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
     private readonly Reached[] _reached = new Reached[state.Columns];
     private readonly List<int> _order = [];
     private readonly PriorityHeap _heap = new();
+
+    // columns no farther than where the search stands: trees grown before are tight, and a heap is at its worst with what comes out at once
+    private readonly List<int> _level = [];
     private int _stamp;
     private int _idle;
     private (double Distance, int Row) _limit;
@@ -90,13 +93,26 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
         Paths++;
         _stamp++;
         _heap.Clear();
+        _level.Clear();
         _order.Clear();
         (_limit, _free) = ((double.PositiveInfinity, row), double.PositiveInfinity);
         state.Value[row] = near;
         Scan(row, 0);
-        while (_heap.TryPop(out var distance, out var j))
+        for (double distance = 0; ;)
         {
-            if (_reached[j].Settled == _stamp || distance > _reached[j].Distance) continue;
+            int j;
+            if (_level.Count > 0)
+            {
+                j = _level[^1];
+                _level.RemoveAt(_level.Count - 1);
+            }
+            else
+            {
+                if (!_heap.TryPop(out distance, out j)) break;
+                if (distance > _reached[j].Distance) continue;
+            }
+
+            if (_reached[j].Settled == _stamp) continue;
             if (distance > _limit.Distance) break;
             if (state.RowOf[j] < 0)
             {
@@ -142,7 +158,8 @@ internal sealed class PathSearch(AssignmentState state, CandidateLists lists)
             if (column.Settled == _stamp || (column.Seen == _stamp && there >= column.Distance)) continue;
             (column.Seen, column.Distance, column.From) = (_stamp, there, row);
             if (state.RowOf[c.Column] < 0) bound = _free = there;
-            _heap.Push(there, c.Column);
+            if (there <= distance) _level.Add(c.Column);
+            else _heap.Push(there, c.Column);
         }
     }
 
