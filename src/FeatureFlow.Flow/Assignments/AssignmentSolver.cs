@@ -27,7 +27,7 @@ public static class AssignmentSolver
 
     private sealed class Run(ICostSource costs, AssignmentOptions options, CancellationToken cancel)
     {
-        private const int SampledShare = 8;
+        private const int SampledShare = 4;
         private const int PassBlock = 8192;
         private const double RelativeTolerance = 1e-11;
 
