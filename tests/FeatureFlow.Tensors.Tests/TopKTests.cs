@@ -74,14 +74,15 @@ public class TopKTests
     }
 
     [Theory]
-    [InlineData(3)]
-    [InlineData(30)]
-    public void ZeroRowsHaveSimilarityZeroWithAll(int q)
+    [InlineData(3, 20)]
+    [InlineData(30, 20)]
+    [InlineData(30, 96)]
+    public void ZeroRowsHaveSimilarityZeroWithAll(int q, int d)
     {
-        var queries = Make.Matrix(q, 20, 9);
-        queries.AsSpan<float>()[..20].Clear();
-        var keys = Make.Matrix(100, 20, 10);
-        keys.AsSpan<float>()[..40].Clear();
+        var queries = Make.Matrix(q, d, 9);
+        queries.AsSpan<float>()[..d].Clear();
+        var keys = Make.Matrix(100, d, 10);
+        keys.AsSpan<float>()[..(2 * d)].Clear();
         var result = CpuEngine.Shared.TopKInnerProduct(queries, keys, 100, new TopKOptions { Cosine = true });
         Assert.Equal(Enumerable.Range(0, 100), result.Indices_QK[..100]);
         Assert.All(result.Scores_QK[..100], s => Assert.Equal(0, s));
@@ -89,16 +90,17 @@ public class TopKTests
     }
 
     [Theory]
-    [InlineData(3)]
-    [InlineData(30)]
-    public void RowsThatAreNotNumbersMatchNothingAndHarmNobody(int q)
+    [InlineData(3, 20)]
+    [InlineData(30, 20)]
+    [InlineData(30, 96)]
+    public void RowsThatAreNotNumbersMatchNothingAndHarmNobody(int q, int d)
     {
-        var queries = Make.Matrix(q, 20, 11);
-        var keys = Make.Matrix(100, 20, 12);
-        keys.AsSpan<float>()[20 * 7] = float.NaN;
-        keys.AsSpan<float>()[20 * 9] = float.PositiveInfinity;
-        keys.AsSpan<float>()[20 * 11] = 3e38f;
-        queries.AsSpan<float>()[20] = float.NaN;
+        var queries = Make.Matrix(q, d, 11);
+        var keys = Make.Matrix(100, d, 12);
+        keys.AsSpan<float>()[d * 7] = float.NaN;
+        keys.AsSpan<float>()[d * 9] = float.PositiveInfinity;
+        keys.AsSpan<float>()[d * 11] = 3e38f;
+        queries.AsSpan<float>()[d] = float.NaN;
         var result = CpuEngine.Shared.TopKInnerProduct(queries, keys, 4, new TopKOptions { Cosine = true });
         Assert.Equal([-1, -1, -1, -1], result.Indices_QK[4..8]);
         Assert.DoesNotContain(7, result.Indices_QK);
@@ -117,6 +119,24 @@ public class TopKTests
             Same(
                 Reference.TopK(queries, keys, 3, cosine, bias),
                 CpuEngine.Shared.TopKInnerProduct(queries, keys, 3, new TopKOptions { Cosine = cosine, KeyBias = bias }));
+        }
+    }
+
+    [Theory]
+    [InlineData(3, 40)]
+    [InlineData(30, 40)]
+    [InlineData(30, 128)]
+    public void AFloorChangesNothing(int q, int d)
+    {
+        var queries = Make.Matrix(q, d, 19);
+        var keys = Make.Matrix(1500, d, 20);
+        var expected = CpuEngine.Shared.TopKInnerProduct(queries, keys, 8);
+        foreach (var below in new[] { 0, 1e-9, 0.1, 1e30 })
+        {
+            var floor = Enumerable.Range(0, q).Select(i => i == 1 ? double.NegativeInfinity : expected.Scores_QK[(i * 8) + 7] - below).ToArray();
+            var found = CpuEngine.Shared.TopKInnerProduct(queries, keys, 8, new TopKOptions { Floor_Q = floor });
+            Assert.Equal(expected.Indices_QK, found.Indices_QK);
+            Assert.Equal(expected.Scores_QK, found.Scores_QK);
         }
     }
 
@@ -162,9 +182,10 @@ public class TopKTests
         Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.TopKInnerProduct(x, x, 0));
         Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.TopKInnerProduct(x, x, 1025));
         Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.TopKInnerProduct(x, x, 1, new TopKOptions { KeyBias = [1] }));
+        Assert.Throws<FeatureFlowException>(() => CpuEngine.Shared.TopKInnerProduct(x, x, 1, new TopKOptions { Floor_Q = [1] }));
     }
 
-    private static void Same((int Index, double Score)[][] expected, TopKResult actual, double tolerance = 1e-12)
+    internal static void Same((int Index, double Score)[][] expected, TopKResult actual, double tolerance = 1e-12)
     {
         for (var i = 0; i < expected.Length; i++)
         {

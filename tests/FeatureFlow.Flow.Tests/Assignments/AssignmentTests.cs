@@ -63,7 +63,7 @@ public sealed class AssignmentTests
         {
             var prices = Enumerable.Range(0, 50).Select(_ => random.NextDouble()).ToArray();
             var (column, smallest) = (new int[50], new double[50]);
-            costs.Nearest([.. Enumerable.Range(0, 50)], prices, 1, column, smallest, null, default);
+            costs.Nearest([.. Enumerable.Range(0, 50)], prices, 1, [.. Enumerable.Repeat(double.PositiveInfinity, 50)], column, smallest, null, default);
             Assert.True(smallest.Sum() + prices.Sum() <= best + 1e-9);
         }
 
@@ -281,12 +281,13 @@ public sealed class AssignmentTests
 
         public void Begin(Action before) => (_before, Calls, Queries) = (before, 0, 0);
 
-        public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
+        public void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, double[] ceiling, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel)
         {
             Calls++;
             Queries += rows.Length;
             _before();
-            inner.Nearest(rows, prices, k, columns, reduced, progress, cancel);
+            inner.Nearest(rows, prices, k, ceiling, columns, reduced, progress, cancel);
+            for (var r = 0; r < rows.Length; r++) Assert.True(reduced[(r * k) + k - 1] <= ceiling[r] + 1e-12, "fewer than k columns are under the ceiling");
         }
 
         public void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel) => inner.Smallest(rows, smallest, progress, cancel);
