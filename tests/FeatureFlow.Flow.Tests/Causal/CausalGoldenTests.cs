@@ -133,15 +133,14 @@ public sealed class CausalGoldenTests : IDisposable
         var (target, source) = (new Place(3, Site.Res), new Place(3, Site.Mlp));
         using var reader = new ActivationReader(_pack, lease.Model, [target, source], default);
         reader.Run(lease.Model, [.. documents.Select(d => (d, (IReadOnlyList<int>)[.. Enumerable.Range(1, d.Ids.Length - 1)]))]);
-        double[] Column(Place place, int feature) => [.. Enumerable.Range(0, reader[place].Rows).Select(row => (double)reader[place].At(row, feature))];
-        var sources = Enumerable.Range(0, reader[source].Features).Select(f => Column(source, f)).ToArray();
+        var sources = Enumerable.Range(0, reader[source].Features).Select(f => Centred(source, f)).ToArray();
         int[] asked = [500, .. Enumerable.Range(3, 40), 7]; // in any order, and twice
         using var pearson = new PearsonMatcher(_pack, lease.Model, documents, [target.Address, source.Address], 4, memory: 0);
         var found = pearson.Match(target.Address, source.Address, asked, default);
         for (var i = 0; i < asked.Length; i++)
         {
-            var x = Column(target, asked[i]);
-            var expected = sources.Select((y, j) => (Index: j, R: Correlation(x, y))).Where(c => !double.IsNaN(c.R)).OrderByDescending(c => c.R).ThenBy(c => c.Index).Take(4).ToList();
+            var x = Centred(target, asked[i]);
+            var expected = sources.Select((y, j) => (Index: j, R: Dot(x, y) / Math.Sqrt(Dot(x, x) * Dot(y, y)))).Where(c => !double.IsNaN(c.R)).OrderByDescending(c => c.R).ThenBy(c => c.Index).Take(4).ToList();
             Assert.Equal(expected.Count, found[i].Count);
             Assert.All(expected.Zip(found[i]), p => Assert.Equal(p.First.R, p.Second.Score, 1e-10));
             if (expected.Count > 1 && expected[0].R - expected[1].R > 1e-9) Assert.Equal(expected[0].Index, found[i][0].Index);
@@ -149,10 +148,18 @@ public sealed class CausalGoldenTests : IDisposable
 
         Assert.Contains(found, f => f.Count == 4);
 
-        static double Correlation(double[] x, double[] y)
+        double[] Centred(Place place, int feature)
         {
-            double mx = x.Average(), my = y.Average();
-            return x.Zip(y, (a, b) => (a - mx) * (b - my)).Sum() / Math.Sqrt(x.Sum(a => (a - mx) * (a - mx)) * y.Sum(b => (b - my) * (b - my)));
+            var x = Enumerable.Range(0, reader[place].Rows).Select(row => (double)reader[place].At(row, feature)).ToArray();
+            var mean = x.Average();
+            return Array.ConvertAll(x, v => v - mean);
+        }
+
+        static double Dot(double[] x, double[] y)
+        {
+            double sum = 0;
+            for (var i = 0; i < x.Length; i++) sum += x[i] * y[i];
+            return sum;
         }
     }
 

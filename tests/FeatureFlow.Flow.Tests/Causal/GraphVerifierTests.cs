@@ -1,4 +1,5 @@
 using FeatureFlow.Models;
+using FeatureFlow.Models.Texts;
 using FeatureFlow.Saes;
 using FeatureFlow.Testing;
 
@@ -9,6 +10,9 @@ public sealed class GraphVerifierTests : IDisposable
 {
     private readonly TempFolder _folder = new();
     private readonly FlowEngine _engine = Stories.Engine();
+    private readonly OpenedPack _pack;
+
+    public GraphVerifierTests() => _pack = Stories.Open(_folder, _engine);
 
     public void Dispose()
     {
@@ -19,11 +23,9 @@ public sealed class GraphVerifierTests : IDisposable
     [DataFact]
     public void Edges_carry_what_cutting_them_does()
     {
-        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
-        var pack = Stories.Open(_folder, _engine);
-        var documents = GoldenTokens.Documents().Take(12).Select(d => d.Document).ToList();
-        var graph = FlowGraphBuilder.Build(pack, new FeatureId(4, Site.Res, 40), new FlowGraphOptions { Thresholds = new Thresholds(0.3, 0.15, 0.15) });
-        var verified = GraphVerifier.Verify(pack, lease.Model, documents, graph, tokens: 10);
+        using var lease = Model();
+        var graph = FlowGraphBuilder.Build(_pack, new FeatureId(4, Site.Res, 40), new FlowGraphOptions { Thresholds = new Thresholds(0.3, 0.15, 0.15) });
+        var verified = GraphVerifier.Verify(_pack, lease.Model, Documents(), graph, tokens: 10);
         Assert.Equal(graph.Edges.Count, verified.Edges.Count);
         Assert.All(verified.Edges, e => Assert.Equal(e.Target.Contains("/res/", StringComparison.Ordinal), e.Evidence is not null));
         var tried = verified.Edges.Where(e => e.Evidence?.Count > 0).ToList();
@@ -31,63 +33,21 @@ public sealed class GraphVerifierTests : IDisposable
         Assert.All(tried, e => Assert.True(e.Evidence!.Count <= 10 && e.Evidence.Success!.Value.Value is >= 0 and <= 1 && e.Evidence.Change!.Value.Value <= 1 + 1e-9 + 10));
         Assert.Contains(tried, e => e.Evidence!.Change!.Value.Value > 0.1);
 
-        // the same cut in whole passes, at every token where both are active
-        var edge = tried.First(e => e.Evidence!.Count < 10);
-        var (target, predecessor) = (FeatureId.Parse(edge.Target), FeatureId.Parse(edge.Predecessor));
-        var changes = new List<double>();
-        using var set = new InterventionSet(pack, lease.Model, [[new FeatureEdit(predecessor, EditMethod.Rescale, 0)]]);
-        foreach (var document in documents)
-        {
-            using var clean = new TargetReader(pack, lease.Model.Engine, [target, predecessor]);
-            lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = clean, Logits = LogitsWanted.None }).Dispose();
-            for (var t = 1; t < document.Ids.Length; t++)
-            {
-                if (!(clean.Activation(target, t) > 0 && clean.Activation(predecessor, t) > 0)) continue;
-                using var hook = set.Hook([new RowEdits(0, EditPositions.At(t))]);
-                using var cut = new TargetReader(pack, lease.Model.Engine, [target]);
-                lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = new SiteHooks(hook, cut), Logits = LogitsWanted.None }).Dispose();
-                changes.Add(1 - ((double)cut.Activation(target, t)!.Value / clean.Activation(target, t)!.Value));
-            }
-        }
-
-        Assert.Equal(changes.Count, edge.Evidence!.Count);
-        Assert.Equal(changes.Average(), edge.Evidence.Change!.Value.Value, 1e-4);
+        IsWhatWholePassesGive(lease.Model, tried.First(e => e.Evidence!.Count < 10));
     }
 
     [DataFact]
     public void Edges_into_modules_carry_it_too()
     {
-        using var lease = _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
-        var pack = Stories.Open(_folder, _engine);
-        var documents = GoldenTokens.Documents().Take(12).Select(d => d.Document).ToList();
+        using var lease = Model();
         var options = new FlowGraphOptions { Direction = FlowDirection.Forward, Thresholds = new Thresholds(0.2, 0.1, 0.1) };
-        var graphs = FlowGraphBuilder.BuildMany(pack, [.. new[] { 7, 40, 84, 92, 120 }.Select(i => new FeatureId(1, Site.Res, i))], options).ToList();
-        var verified = GraphVerifier.VerifyMany(pack, lease.Model, documents, graphs, tokens: 100);
+        var graphs = FlowGraphBuilder.BuildMany(_pack, [.. new[] { 7, 40, 84, 92, 120 }.Select(i => new FeatureId(1, Site.Res, i))], options).ToList();
+        var verified = GraphVerifier.VerifyMany(_pack, lease.Model, Documents(), graphs, tokens: 100);
         Assert.All(verified.SelectMany(g => g.Edges), e => Assert.NotNull(e.Evidence));
         var edges = verified.SelectMany(g => g.Edges).Where(e => e.Evidence!.Count is > 0 and < 100 && FeatureId.Parse(e.Target).Site != Site.Res).ToList();
         Assert.NotEmpty(edges);
 
-        // the same cut in whole passes
-        var edge = edges.MinBy(e => e.Evidence!.Count)!;
-        var (target, predecessor) = (FeatureId.Parse(edge.Target), FeatureId.Parse(edge.Predecessor));
-        var changes = new List<double>();
-        using var set = new InterventionSet(pack, lease.Model, [[new FeatureEdit(predecessor, EditMethod.Rescale, 0)]]);
-        foreach (var document in documents)
-        {
-            using var clean = new TargetReader(pack, lease.Model.Engine, [target, predecessor]);
-            lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = clean, Logits = LogitsWanted.None }).Dispose();
-            for (var t = document.FirstPosition; t < document.Ids.Length; t++)
-            {
-                if (!(clean.Activation(target, t) > 0 && clean.Activation(predecessor, t) > 0)) continue;
-                using var hook = set.Hook([new RowEdits(0, EditPositions.At(t))]);
-                using var cut = new TargetReader(pack, lease.Model.Engine, [target]);
-                lease.Model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = new SiteHooks(hook, cut), Logits = LogitsWanted.None }).Dispose();
-                changes.Add(1 - ((double)cut.Activation(target, t)!.Value / clean.Activation(target, t)!.Value));
-            }
-        }
-
-        Assert.Equal(changes.Count, edge.Evidence!.Count);
-        Assert.Equal(changes.Average(), edge.Evidence.Change!.Value.Value, 1e-4);
+        IsWhatWholePassesGive(lease.Model, edges.MinBy(e => e.Evidence!.Count)!);
     }
 
     [Fact]
@@ -114,5 +74,33 @@ public sealed class GraphVerifierTests : IDisposable
         Assert.Equal(0.1, pruned.MinimumEffect);
         Assert.Empty(GraphVerifier.Pruned(graph, -1).Notes);
         Assert.Equal(5, GraphVerifier.Pruned(graph, -1).Nodes.Count);
+    }
+
+    private ModelLease Model() => _engine.Model(Path.Combine(Repository.Data!, "stories260k", "model"));
+
+    private static List<TokenDocument> Documents() => [.. GoldenTokens.Documents().Take(12).Select(d => d.Document)];
+
+    // the same cut in whole passes, at every token where both ends are active
+    private void IsWhatWholePassesGive(LanguageModel model, FlowEdge edge)
+    {
+        var (target, predecessor) = (FeatureId.Parse(edge.Target), FeatureId.Parse(edge.Predecessor));
+        var changes = new List<double>();
+        using var set = new InterventionSet(_pack, model, [[new FeatureEdit(predecessor, EditMethod.Rescale, 0)]]);
+        foreach (var document in Documents())
+        {
+            using var clean = new TargetReader(_pack, model.Engine, [target, predecessor]);
+            model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = clean, Logits = LogitsWanted.None }).Dispose();
+            for (var t = document.FirstPosition; t < document.Ids.Length; t++)
+            {
+                if (!(clean.Activation(target, t) > 0 && clean.Activation(predecessor, t) > 0)) continue;
+                using var hook = set.Hook([new RowEdits(0, EditPositions.At(t))]);
+                using var cut = new TargetReader(_pack, model.Engine, [target]);
+                model.Forward(new TokenBatch([document.Ids]), new ForwardOptions { Hook = new SiteHooks(hook, cut), Logits = LogitsWanted.None }).Dispose();
+                changes.Add(1 - ((double)cut.Activation(target, t)!.Value / clean.Activation(target, t)!.Value));
+            }
+        }
+
+        Assert.Equal(changes.Count, edge.Evidence!.Count);
+        Assert.Equal(changes.Average(), edge.Evidence.Change!.Value.Value, 1e-4);
     }
 }
