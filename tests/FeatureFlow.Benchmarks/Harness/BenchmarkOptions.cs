@@ -12,19 +12,20 @@ namespace FeatureFlow.Benchmarks;
 /// <param name="Engine">The engine of the benchmarks that any engine can run, in the words of --engine; null for their own choice.</param>
 /// <param name="Calls">Calls of each kind where calls are counted.</param>
 /// <param name="Only">Of a benchmark of many parts, those with this in their names; null for all.</param>
+/// <param name="Figure">File for a picture of what was measured, where a benchmark draws one, or null.</param>
 /// <param name="Json">File for the rows as JSON, or null.</param>
-internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, int Calls, string? Only, string? Json)
+internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, int Threads, bool Full, bool Index, string Folder, string? Engine, int Calls, string? Only, string? Figure, string? Json)
 {
-    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--calls N] [--only NAME] [--json FILE] [--list]";
+    public const string Usage = "usage: dotnet run -c Release --project tests/FeatureFlow.Benchmarks -- [NAME...] [--runs N] [--quick] [--threads N] [--full [--index]] [--folder DIR] [--engine WORDS] [--calls N] [--only NAME] [--figure FILE] [--json FILE] [--list]";
 
     /// <summary>The same as words, for the process of one benchmark.</summary>
     public IEnumerable<string> Arguments =>
-        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, "--calls", Calls.ToString(CultureInfo.InvariantCulture), .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine], .. Only is null ? Array.Empty<string>() : ["--only", Only]];
+        ["--runs", Runs.ToString(CultureInfo.InvariantCulture), "--threads", Threads.ToString(CultureInfo.InvariantCulture), "--folder", Folder, "--calls", Calls.ToString(CultureInfo.InvariantCulture), .. Full ? ["--full"] : Array.Empty<string>(), .. Index ? ["--index"] : Array.Empty<string>(), .. Engine is null ? Array.Empty<string>() : ["--engine", Engine], .. Only is null ? Array.Empty<string>() : ["--only", Only], .. Figure is null ? Array.Empty<string>() : ["--figure", Figure]];
 
     public static BenchmarkOptions Parse(IReadOnlyList<string> args)
     {
         var names = new List<string>();
-        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, 10_000, null, null);
+        var options = new BenchmarkOptions(names, 7, Environment.ProcessorCount, false, false, Path.GetTempPath(), null, 10_000, null, null, null);
         for (var i = 0; i < args.Count; i++)
         {
             string Next() => ++i < args.Count ? args[i] : throw new ArgumentException($"{args[i - 1]} needs a value");
@@ -39,6 +40,7 @@ internal sealed record BenchmarkOptions(IReadOnlyList<string> Names, int Runs, i
                 case "--folder": options = options with { Folder = Next() }; break;
                 case "--calls": options = options with { Calls = Positive() }; break;
                 case "--only": options = options with { Only = Next() }; break;
+                case "--figure": options = options with { Figure = Path.GetFullPath(Next()) }; break;
                 case "--engine": options = options with { Engine = Next() }; break;
                 case "--json": options = options with { Json = Next() }; break;
                 case var name when name.StartsWith('-') || Benchmark.All.All(b => b.Name != name): throw new ArgumentException($"'{name}' is neither an option nor a benchmark ({string.Join(", ", Benchmark.All.Select(b => b.Name))})");
