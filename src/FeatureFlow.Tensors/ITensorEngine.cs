@@ -164,29 +164,26 @@ public interface ITensorEngine : IDisposable
     {
         // a row of a cache for every branch, some together so that copies stay small
         const int together = 64;
-        int positions = keys_BPM.Shape[1], wide = keys_BPM.Shape[2];
-        var earlier = new[] { keys_BPM, values_BPM }.Select(x => x.Reshape(x.Shape[0] * positions, wide)).ToArray();
+        var (positions, wide) = (keys_BPM.Shape[1], keys_BPM.Shape[2]);
         foreach (var run in runs)
         {
+            var length = run.Position + 1;
             for (var start = 0; start < run.Count; start += together)
             {
                 var n = Math.Min(together, run.Count - start);
-                var prefix = Enumerable.Range(run.Row * positions, run.Position).ToArray();
-                using var keys = Allocate(DType.F32, n, run.Position + 1, wide);
-                using var values = Allocate(DType.F32, n, run.Position + 1, wide);
-                var one = new TokenRun[n];
-                for (var i = 0; i < n; i++)
-                {
-                    one[i] = new TokenRun(i, 1, i, run.Position);
-                    foreach (var (from, own, to) in new[] { (earlier[0], keys_TM, keys), (earlier[1], values_TM, values) })
-                    {
-                        var row = to.Select(0, i);
-                        if (prefix.Length > 0) GatherRows(from, prefix, row.Rows(0, run.Position));
-                        Copy(own.Rows(run.Token + start + i, 1), row.Rows(run.Position, 1));
-                    }
-                }
+                int[] earlier = [.. Enumerable.Range(0, n * length).Select(i => (run.Row * positions) + Math.Min(i % length, positions - 1))], last = [.. Enumerable.Range(0, n).Select(i => (i * length) + run.Position)];
+                using var keys = Copied(keys_BPM, keys_TM);
+                using var values = Copied(values_BPM, values_TM);
+                TokenRun[] ones = [.. Enumerable.Range(0, n).Select(i => new TokenRun(i, 1, i, run.Position))];
+                Attention(queries_TN.Rows(run.Token + start, n), keys.Reshape(n, length, wide), values.Reshape(n, length, wide), ones, options, output_TN.Rows(run.Token + start, n), cancel);
 
-                Attention(queries_TN.Rows(run.Token + start, n), keys, values, one, options, output_TN.Rows(run.Token + start, n), cancel);
+                Tensor Copied(Tensor from_BPM, Tensor own_TM)
+                {
+                    var to = Allocate(DType.F32, n * length, wide);
+                    GatherRows(from_BPM.Reshape(from_BPM.Shape[0] * positions, wide), earlier, to);
+                    ScatterRows(own_TM.Rows(run.Token + start, n), last, to);
+                    return to;
+                }
             }
         }
     }

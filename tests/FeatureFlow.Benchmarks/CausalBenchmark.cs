@@ -49,7 +49,7 @@ internal sealed class CausalBenchmark : Benchmark
             shared is null ? () => 1 : shared.Seconds);
         var (mine, passes) = (cuts / times[0].Median, together / times[1].Median);
         yield return new Row($"{cuts} cuts, {targets.Count} targets, {documents.Count} texts of {tokens} tokens, {layers} layers, {Text.Threads(options.Threads)}", mine, "cuts/s", "whole passes", mine / passes, Spread: times[0].Spread);
-        yield return new Row($"  of them different, each computed once", computed / times[0].Median, "cuts/s", "whole passes", computed / times[0].Median / passes);
+        yield return new Row("  of them different, each computed once", computed / times[0].Median, "cuts/s", "whole passes", computed / times[0].Median / passes);
         yield return new Row("  whole passes", passes, "passes/s", FormattableString.Invariant($"limit {tokens * layers} different cuts a pass"), Spread: times[1].Spread);
         yield return torch is null ? Row.Absent("  the same in libtorch, cut by cut", "libtorch") : new Row("  the same in libtorch, cut by cut", cuts / times[2].Median, "cuts/s", "libtorch", times[0].FasterThan(times[2]), Spread: times[2].Spread);
         yield return shared is null ? Row.Absent("  in libtorch, each different cut once", "libtorch") : new Row("  in libtorch, each different cut once", cuts / times[3].Median, "cuts/s", "libtorch", times[0].FasterThan(times[3]), Spread: times[3].Spread);
