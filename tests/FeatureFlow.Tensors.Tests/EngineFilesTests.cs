@@ -107,6 +107,55 @@ public sealed class EngineFilesTests : IDisposable
         Assert.Equal(["torch_cuda.dll"], Gathered(_folder.File("pub")));
     }
 
+    [Fact]
+    public void LibrariesAreLookedAtBeforeTheyAreLoaded()
+    {
+        // ELF: one segment to byte 5,000, the table of 3 sections from 8,000 on; PE: one section from 1,024 to 9,216
+        var elf = new byte[8192];
+        "\u007FELF"u8.CopyTo(elf);
+        elf[4] = 2;
+        Set(elf, 18, 62, 2);
+        Set(elf, 32, 64, 8);
+        Set(elf, 40, 8000, 8);
+        Set(elf, 54, 56, 2);
+        Set(elf, 56, 1, 2);
+        Set(elf, 58, 64, 2);
+        Set(elf, 60, 3, 2);
+        Set(elf, 64 + 32, 5000, 8);
+        var pe = new byte[9216];
+        "MZ"u8.CopyTo(pe);
+        Set(pe, 60, 128, 4);
+        "PE\0\0"u8.CopyTo(pe.AsSpan(128));
+        Set(pe, 132, 0x8664, 2);
+        Set(pe, 134, 1, 2);
+        Set(pe, 148, 240, 2);
+        Set(pe, 128 + 24 + 240 + 16, 8192, 4);
+        Set(pe, 128 + 24 + 240 + 20, 1024, 4);
+        foreach (var (platform, whole, machine) in new[] { (s_linux, elf, 18), (s_windows, pe, 132) })
+        {
+            Assert.Null(Problem(whole));
+            Assert.Equal($"is cut short: {whole.Length - 1:N0} of {whole.Length:N0} bytes are there", Problem(whole[..^1]));
+            Assert.Equal("is no native library", Problem(whole[..50]));
+            Assert.Equal("is no native library", Problem([]));
+            Assert.Equal("is no native library", Problem("version https://git-lfs.github.com/spec/v1\noid sha256:0000000000000000000000000000000000000000"u8.ToArray()));
+            byte[] foreign = [.. whole];
+            Set(foreign, machine, machine == 18 ? 183 : 0xAA64, 2);
+            Assert.Equal("is for another processor", Problem(foreign));
+
+            string? Problem(byte[] bytes)
+            {
+                var path = _folder.File("library");
+                File.WriteAllBytes(path, bytes);
+                return NativeFile.Problem(path, platform);
+            }
+        }
+
+        static void Set(byte[] bytes, int at, long value, int size)
+        {
+            for (var i = 0; i < size; i++) bytes[at + i] = (byte)(value >> (8 * i));
+        }
+    }
+
     private static byte[] Sum(byte[] whole) => System.Text.Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(whole)));
 
     private EngineFolder Look(NativePlatform platform) => new(_folder.Path, "explicit", platform);

@@ -55,6 +55,17 @@ public sealed class EngineFolder
     /// <summary>Paths of the native libraries that are loaded first, in their order; LibTorchSharp is the last.</summary>
     internal IReadOnlyList<string> LoadOrder => [.. _platform.LoadOrder(NativeFolders.SelectMany(Directory.EnumerateFiles).DistinctBy(System.IO.Path.GetFileName))];
 
+    /// <summary>Looks at every native library before the system does, also at those that others will ask for.</summary>
+    /// <exception cref="BadImageFormatException">One is none, is cut short, or is for another processor.</exception>
+    internal void CheckLibraries()
+    {
+        var all = _platform.System == "linux" ? NativeFolders.SelectMany(Directory.EnumerateFiles).Where(f => System.IO.Path.GetFileName(f).Contains(".so", StringComparison.Ordinal) && !f.EndsWith(".sha", StringComparison.Ordinal)) : LoadOrder;
+        foreach (var path in all)
+        {
+            if (NativeFile.Problem(path, _platform) is { } problem) throw new BadImageFormatException($"{System.IO.Path.GetFileName(path)} {problem}");
+        }
+    }
+
     /// <summary>File name of a native library on this system.</summary>
     public static string NativeName(string library) => NativePlatform.Current.FileName(library);
 

@@ -15,6 +15,7 @@ internal sealed class EngineLoadContext(EngineFolder folder) : AssemblyLoadConte
     /// <exception cref="Exception">Whatever the system says.</exception>
     public Assembly LoadEngine()
     {
+        folder.CheckLibraries();
         foreach (var path in folder.LoadOrder.SkipLast(1)) NativeLibrary.TryLoad(path, out _); // what cannot be loaded yet is loaded by whoever needs it, or not needed
         NativeLibrary.Load(folder.LoadOrder[^1]);
         return LoadFromAssemblyPath(Path.Combine(folder.Path, EngineFolder.EngineAssembly + ".dll"));
