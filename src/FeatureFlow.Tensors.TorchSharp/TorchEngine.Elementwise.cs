@@ -59,7 +59,7 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void Add(Tensor x_TD, Tensor y_TD, Tensor z_TD) => EachPair("Add", x_TD, y_TD, z_TD, (x, y, z) => z.copy_(x.add(y)));
+    public void Add(Tensor x_TD, Tensor y_TD, Tensor z_TD) => EachPair("Add", x_TD, y_TD, z_TD, InPlace(x_TD, z_TD) ? (x, y, _) => x.add_(y) : (x, y, z) => z.copy_(x.add(y)));
 
     /// <inheritdoc/>
     public void AddRow(Tensor x_TD, Tensor row_D, float factor, Tensor y_TD)
@@ -214,6 +214,9 @@ public sealed partial class TorchEngine
     }
 
     private static TorchTensor Part(TorchTensor x, int at, int n) => n == x.shape[0] ? x : x.narrow(0, at, n);
+
+    // the very same tensor of the device: one step less, and nothing to copy
+    private static bool InPlace(Tensor x, Tensor destination) => ReferenceEquals(x, destination) && x.Storage is not HostStorage;
 
     // max(x, 0), a NaN giving 0 as it does in a comparison
     private TorchTensor Positive(TorchTensor x) => Where(x.gt(0), x);

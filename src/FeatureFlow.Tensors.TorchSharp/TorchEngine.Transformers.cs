@@ -7,7 +7,7 @@ public sealed partial class TorchEngine
     public void RmsNorm(Tensor x_TD, Tensor gain_D, float epsilon, float offset, Tensor y_TD)
     {
         CheckVector("RmsNorm", gain_D, Width("RmsNorm", x_TD));
-        EachRow("RmsNorm", x_TD, y_TD, () => Float(gain_D).add(offset), (x, gain, y) =>
+        EachRow("RmsNorm", x_TD, y_TD, () => offset == 0 ? Float(gain_D) : Float(gain_D).add(offset), (x, gain, y) =>
         {
             var scale = x.square().mean([1], keepdim: true).add_(epsilon).rsqrt_();
             y.copy_(x.mul(scale).mul_(gain));
@@ -61,7 +61,7 @@ public sealed partial class TorchEngine
 
     /// <inheritdoc/>
     public void GatedProduct(Tensor gate_TN, Tensor up_TN, Activation activation, Tensor y_TN) =>
-        EachPair("GatedProduct", gate_TN, up_TN, y_TN, (gate, up, y) => y.copy_(Activated(gate, activation).mul_(up)));
+        EachPair("GatedProduct", gate_TN, up_TN, y_TN, InPlace(up_TN, y_TN) ? (gate, up, _) => up.mul_(Activated(gate, activation)) : (gate, up, y) => y.copy_(Activated(gate, activation).mul_(up)));
 
     /// <inheritdoc/>
     public void SoftCap(Tensor x_TN, float cap, Tensor y_TN) => EachRow("SoftCap", x_TN, y_TN, null, (x, _, y) => y.copy_(x.div(cap).tanh_().mul_(cap)));

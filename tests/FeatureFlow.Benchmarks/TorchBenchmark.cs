@@ -55,7 +55,7 @@ internal sealed class TorchBenchmark : Benchmark
         private double _operations;
         private double _bytes;
 
-        public IEnumerable<Row> Rows() => Limits().Concat(Search()).Concat(_full ? Model("Gemma 2 2B", MadeCheckpoint.Gemma2, Python.TorchOfGemma2) : Model("GPT-2 small", MadeCheckpoint.Gpt2, Python.TorchOfGpt2));
+        public IEnumerable<Row> Rows() => Limits().Concat(peer.Type == ComputeType.F32 ? Search() : []).Concat(_full ? Model("Gemma 2 2B", MadeCheckpoint.Gemma2, Python.TorchOfGemma2) : Model("GPT-2 small", MadeCheckpoint.Gpt2, Python.TorchOfGpt2));
 
         // what the device does at best: everything below is held against it
         private IEnumerable<Row> Limits()
@@ -94,7 +94,7 @@ internal sealed class TorchBenchmark : Benchmark
             }
         }
 
-        // the predecessors of every res feature of a pack: below in res, and in mlp and att of its layer
+        // the predecessors of every res feature of a pack: below in res, and in mlp and att of its layer. In float32 or TF32: narrower products take no part in searches
         private IEnumerable<Row> Search()
         {
             var (layers, features, d) = _full ? (26, 16384, 2304) : (3, 2048, 768);

@@ -102,6 +102,7 @@ public sealed class OperationTests
         {
             Same(name, 2e-6, (e, t) => e.Activate(t[0], activation, t[1]), x, z);
             Same(name, 2e-6, (e, t) => e.GatedProduct(t[0], t[1], activation, t[0]), x, y);
+            Same(name, 2e-6, (e, t) => e.GatedProduct(t[0], t[1], activation, t[1]), x, y);
         }
 
         if (width > 1) Same(name, 3e-6, (e, t) => e.StandardizeRows(t[0], 1e-3f, t[1], t[2], t[3]), x, column, column, z);

@@ -98,6 +98,10 @@ public sealed class EngineFilesTests : IDisposable
         Package("no-sum.nupkg", ("runtimes/win-x64/native/torch_cuda.dll", whole[..1_000_000]));
         Assert.Contains("torch_cuda.dll.sha, which tells when they are whole, is missing", Refused("no-sum.nupkg", "libtorch-part9-fragment1.nupkg"), StringComparison.Ordinal);
 
+        File.WriteAllBytes(_folder.File("half.nupkg"), File.ReadAllBytes(_folder.File("libtorch-part1.nupkg"))[..40]);
+        Assert.Equal($"{_folder.File("half.nupkg")} is no NuGet package, or not all of one", Refused("half.nupkg"));
+        File.Delete(_folder.File("half.nupkg"));
+
         // a published folder whose pieces were never put together
         Directory.CreateDirectory(_folder.File("pub/runtimes/win-x64/native"));
         File.WriteAllBytes(_folder.File("pub/runtimes/win-x64/native/torch_cuda.dll"), whole[..1000]);

@@ -29,7 +29,16 @@ internal sealed class EngineParts(NativePlatform platform) : IDisposable
     /// <exception cref="InvalidDataException">It is none.</exception>
     public void TakePackage(string path)
     {
-        var package = ZipFile.OpenRead(path);
+        ZipArchive package;
+        try
+        {
+            package = ZipFile.OpenRead(path);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidDataException($"{path} is no NuGet package, or not all of one", e);
+        }
+
         _packages.Add(package);
         var entries = package.Entries.Where(e => e.Name.Length > 0).Select(e => (Entry: e, Parts: e.FullName.Replace('\\', '/').Split('/'))).ToList();
         var framework = s_frameworks.FirstOrDefault(f => entries.Any(e => e.Parts is ["lib", var found, ..] && found.Equals(f, StringComparison.OrdinalIgnoreCase)));
