@@ -30,11 +30,13 @@ internal static class TensorErrors
     public static Exception OtherEngine(string tensor) =>
         New("FF1009", $"{tensor} belongs to another engine; copy it through a host tensor.");
 
-    public static FeatureFlowException Shortage(string operation, long bytes, string free, string device, Exception inner) =>
-        new(FailureKind.Retry, "FF1020", $"{device} is out of memory: {operation} needs {Megabytes(bytes)} at the least{free}. Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: inner);
+    public static FeatureFlowException Shortage(string device, string what, Exception inner) =>
+        new(FailureKind.Retry, "FF1020", $"{device} is out of memory: {what}. Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: inner);
 
-    public static Exception Shortage(Exception e) =>
-        new FeatureFlowException(FailureKind.Retry, "FF1020", $"The device is out of memory (libtorch says: {e.Message.Split('\n')[0].Trim()}). Take fewer tokens or texts at a time, a smaller model or dictionary, or --engine cpu.", inner: e);
+    public static FeatureFlowException Shortage(string operation, long bytes, string free, string device, Exception inner) =>
+        Shortage(device, $"{operation} needs {Megabytes(bytes)} at the least{free}", inner);
+
+    public static FeatureFlowException Shortage(Exception e) => Shortage("The device", $"libtorch says '{e.Message.Split('\n')[0].Trim()}'", e);
 
     public static Exception NoDevice(string device, int cards) =>
         new FeatureFlowException(FailureKind.Usage, "FF1021", $"There is no device {device}: the torch engine sees {cards} CUDA cards{NoCard(cards)}.");
