@@ -17,6 +17,8 @@ public sealed partial class LanguageModel : IDisposable
 
     private static readonly Site[] EverySite = Enum.GetValues<Site>();
 
+    private const long MostKept = 16L << 20; // logits that the next pass finds room in
+
     private readonly Checkpoint _checkpoint;
     private readonly Transformer _transformer;
     private readonly ConcurrentBag<Workspace> _spaces = [];
@@ -74,32 +76,42 @@ public sealed partial class LanguageModel : IDisposable
         options ??= new ForwardOptions();
         var last = options.LastLayer ?? Config.Layers - 1;
         Check(batch, options, last);
-        var resid_TD = Engine.Allocate(DType.F32, batch.Count, Config.Width);
         var space = _spaces.TryTake(out var free) ? free : new Workspace(Engine);
-        Tensor? logits = null;
         try
         {
+            var resid_TD = space.Take("resid", batch.Count, Config.Width);
+            Tensor? logits = null, large = null;
             if (options.FirstLayer > 0) Engine.Copy(options.Resid_TD!, resid_TD);
             else Embed(batch, resid_TD);
             RunLayers(batch, options, last, resid_TD, space, cancel);
             if (last == Config.Layers - 1 && options.Logits != LogitsWanted.None)
             {
                 var ends_TD = options.Logits == LogitsWanted.All ? resid_TD : Ends(batch, resid_TD, space);
-                logits = Engine.Allocate(DType.F32, ends_TD.Shape[0], Config.Vocabulary);
-                Unembed(ends_TD, logits, space, cancel);
+                var rows = ends_TD.Shape[0];
+                if ((long)rows * Config.Vocabulary > MostKept) large = Engine.Allocate(DType.F32, rows, Config.Vocabulary);
+                logits = large ?? space.Take("logits", rows, Config.Vocabulary);
+                try
+                {
+                    Unembed(ends_TD, logits, space, cancel);
+                }
+                catch
+                {
+                    large?.Dispose();
+                    throw;
+                }
             }
 
-            return new ForwardResult(resid_TD, logits);
+            // the memory goes with the result, and comes back when that is disposed
+            return new ForwardResult(resid_TD, logits, () =>
+            {
+                large?.Dispose();
+                _spaces.Add(space);
+            });
         }
         catch
         {
-            resid_TD.Dispose();
-            logits?.Dispose();
-            throw;
-        }
-        finally
-        {
             _spaces.Add(space);
+            throw;
         }
     }
 

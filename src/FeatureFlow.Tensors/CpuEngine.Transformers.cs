@@ -114,6 +114,12 @@ public sealed unsafe partial class CpuEngine
             own = ((nint)ownK, strideK, (nint)ownV, strideV);
         }
 
+        if (own is null && _gemm.Kernel is MicroKernel512 && DecodingKernel.Suits(runs, _workers.Threads, head, width / kvWidth))
+        {
+            new DecodingKernel(_scratch, options, width / head, kvWidth / head, positions).Run(_workers, runs, q, strideQ, k, v, o, strideO, cancel);
+            return;
+        }
+
         new AttentionKernel(_gemm, _scratch, options, width / head, kvWidth / head, positions) { Own = own }.Run(_workers, runs, q, strideQ, k, v, o, strideO, cancel);
     }
 

@@ -34,8 +34,14 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
     public EngineInfo Info => new(
         "cpu",
         System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString(),
-        _workers.Threads,
+        _workers.Count,
         _gemm.Kernel switch { MicroKernel512 => "AVX-512", MicroKernel256 => "AVX2", _ => "128-bit" });
+
+    /// <inheritdoc/>
+    public int Lanes => _workers.Count;
+
+    /// <inheritdoc/>
+    public IDisposable Alone() => Workers.Alone();
 
     /// <inheritdoc/>
     public Tensor Allocate(DType type, params ReadOnlySpan<int> shape) => Tensor.Allocate(type, shape);
@@ -53,6 +59,12 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
         using var scale = Row("MatMul", epilogue.ColumnScale_N, b.Columns);
         using var bias = Row("MatMul", epilogue.Bias_N, b.Columns);
         if (epilogue.Accumulate && !scale.IsNone) throw TensorErrors.Shape("MatMul", "accumulating excludes a column scale", c_MN);
+
+        if (_gemm.Kernel is MicroKernel512 && a.Type == DType.F32 && a.RowsAreDense && PackedWeights.Of(b_KN, a.Rows) is { } strips)
+        {
+            MultiplyPacked(a, strips, c, stride, b.Columns, scale.Floats, bias.Floats, epilogue.Accumulate, cancel);
+            return;
+        }
 
         var narrow = _gemm.Kernel is MicroKernel512 && Narrow.Suits(a.Rows, b);
         var wide = _gemm.Kernel is MicroKernel512 && Wide.Suits(a.Rows, b);
@@ -82,6 +94,28 @@ public sealed unsafe partial class CpuEngine : ITensorEngine
                 if (t != null) Rows.Add(target, t + n0, 1f, target, n);
             }
         });
+    }
+
+    // weights in strips: threads share out rows where there are many, columns where there are few
+    private void MultiplyPacked(Operand a, float[] strips, float* c, long stride, int columns, float* scale, float* bias, bool accumulate, CancellationToken cancel)
+    {
+        int m = a.Rows, k = a.Columns, threads = _workers.Threads;
+        var rows = m < 4 * Panels.Tile * threads ? m : Math.Clamp(Gemm.RoundUp((m + 4 * threads - 1) / (4 * threads), Panels.Tile), 2 * Panels.Tile, Gemm.BlockRows);
+        var down = (m + rows - 1) / rows;
+        var wide = down > 1 || threads == 1 ? columns : Gemm.RoundUp((columns + 2 * threads - 1) / (2 * threads), Panels.Width);
+        var across = (columns + wide - 1) / wide;
+        fixed (float* pinned = strips)
+        {
+            float* b = PackedWeights.Aligned(pinned), x = (float*)a.Data;
+            var lda = (nint)(a.RowStep / sizeof(float));
+            _workers.Run(down * across, cancel, piece =>
+            {
+                int i0 = piece % down * rows, j0 = piece / down * wide, some = Math.Min(rows, m - i0), n = Math.Min(wide, columns - j0);
+                var target = c + i0 * stride + j0;
+                Panels.Product(x + i0 * lda, lda, some, k, b + (long)j0 * k, n, target, (nint)stride, accumulate, _scratch);
+                Gemm.Finish(target, stride, some, n, scale == null ? null : scale + j0, bias == null ? null : bias + j0);
+            });
+        }
     }
 
     /// <inheritdoc/>

@@ -25,6 +25,12 @@ public interface ITensorEngine : IDisposable
     /// </summary>
     void Together(Action work) => work();
 
+    /// <summary>Callers that it serves side by side, each on a thread of its own (<see cref="Alone"/>); 1 where operations run on a device.</summary>
+    int Lanes => 1;
+
+    /// <summary>Until disposed, what the calling thread asks for is computed by that thread alone: for callers that share out their work themselves where single operations are too small for it.</summary>
+    IDisposable? Alone() => null;
+
     /// <summary>A zeroed tensor where the engine computes. The caller disposes it.</summary>
     Tensor Allocate(DType type, params ReadOnlySpan<int> shape);
 

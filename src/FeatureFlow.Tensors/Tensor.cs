@@ -10,6 +10,9 @@ public sealed class Tensor : IDisposable
     private readonly long[] _strides;
     private readonly bool _owner;
 
+    /// <summary>What the built-in engine keeps of a constant weight, or null.</summary>
+    internal Cpu.PackedWeights? Packed;
+
     /// <summary>A contiguous (row-major) tensor at <paramref name="byteOffset"/> of <paramref name="storage"/>.</summary>
     /// <param name="owner">True when disposing the tensor gives the storage back.</param>
     public Tensor(Storage storage, DType type, ReadOnlySpan<int> shape, long byteOffset = 0, bool owner = false)

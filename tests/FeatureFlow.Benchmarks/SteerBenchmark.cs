@@ -127,9 +127,8 @@ internal sealed class SteerBenchmark : Benchmark
     // operations of the products alone: every token through all layers and the unembedding; to measure, through the layers from the first edit on, and one unembedding more
     private static (double Writing, double Measuring) Operations(ModelConfig c, List<SteeringTask> tasks, int tokens)
     {
-        double heads = c.Heads * c.HeadWidth, gates = c.Family == "gpt2" ? 2 : 3;
-        var layer = (2 * c.Width * (heads + (c.KeyValueHeads * c.HeadWidth))) + (gates * c.Width * c.MlpWidth);
         var logits = (double)c.Width * c.Vocabulary;
+        var layer = (c.ProductWeights - logits) / c.Layers;
         var edited = tasks.Sum(t => c.Layers - t.Plan.Edits.Min(e => e.Feature.Layer));
         return (2.0 * tasks.Count * tokens * ((layer * c.Layers) + logits), (2.0 * edited * (tokens - 1) * layer) + (2.0 * tasks.Count * tokens * logits));
     }

@@ -115,6 +115,68 @@ public class MatMulTests
     }
 
     [Theory]
+    [InlineData(DType.F32, true, 1700, 205)]
+    [InlineData(DType.F16, true, 160, 448)]
+    [InlineData(DType.BF16, false, 77, 64)]
+    [InlineData(DType.F32, false, 0, 40)]
+    public void ConstantWeightsThatAreKeptInStripsGiveTheSameBits(DType type, bool transposed, int k, int n)
+    {
+        var a = Make.Matrix(260, k, 13).Transpose().Transpose();
+        var b = Make.Matrix(k, n, 14, type, transposed);
+        var constant = new Tensor(b.Storage, type, transposed ? [n, k] : [k, n]);
+        if (transposed) constant = constant.Transpose();
+        Tensor scale = Make.Matrix(1, n, 15).Reshape(n), bias = Make.Matrix(1, n, 16).Reshape(n);
+        foreach (var threads in new[] { 1, 3 })
+        {
+            using var engine = new CpuEngine(threads);
+            foreach (var m in new[] { 1, 4, 5, 8, 11, 12, 13, 24, 47, 96, 97, 210, 260 })
+            {
+                Tensor plain = Make.Empty(m, n), kept = Make.Empty(m, n);
+                engine.MatMul(a.Rows(0, m), b, plain, new MatMulEpilogue(scale, bias));
+                engine.MatMul(a.Rows(0, m), b, plain, new MatMulEpilogue(Accumulate: true));
+                if (m == 1) ((HostStorage)b.Storage).Seal();
+                engine.MatMul(a.Rows(0, m), constant, kept, new MatMulEpilogue(scale, bias));
+                engine.MatMul(a.Rows(0, m), constant, kept, new MatMulEpilogue(Accumulate: true));
+                Assert.Equal(plain.AsSpan<float>().ToArray(), kept.AsSpan<float>().ToArray());
+            }
+        }
+
+        Assert.NotNull(constant.Packed);
+    }
+
+    [Fact]
+    public void StripsAreKeptOfConstantsOnly_AndGoWithTheTensor()
+    {
+        if (!System.Runtime.Intrinsics.X86.Avx512F.IsSupported) return;
+        var changing = Make.Matrix(300, 200, 1);
+        for (var i = 0; i < 3; i++) Assert.Null(Cpu.PackedWeights.Of(changing, 12));
+        var large = Make.Matrix(1100, 1000, 2);
+        ((HostStorage)large.Storage).Seal();
+        for (var i = 0; i < 3; i++) Assert.Null(Cpu.PackedWeights.Of(large, 12));
+        var weights = Keep();
+        for (var i = 0; i < 20 && weights.IsAlive; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.False(weights.IsAlive);
+
+        static WeakReference Keep()
+        {
+            var constant = Make.Matrix(300, 200, 3);
+            ((HostStorage)constant.Storage).Seal();
+            Assert.Null(Cpu.PackedWeights.Of(constant, 4)); // one or few rows read what is stored
+            Assert.Null(Cpu.PackedWeights.Of(constant, 12));
+            var strips = Cpu.PackedWeights.Of(constant, 12);
+            Assert.NotNull(strips);
+            Assert.Same(strips, Cpu.PackedWeights.Of(constant, 12));
+            Assert.True(Cpu.PackedWeights.KeptBytes >= 4 * strips.Length - 64);
+            return new WeakReference(strips);
+        }
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]

@@ -90,6 +90,8 @@ public class TransformerTests
     [InlineData(4, 2, 20, 0, 0f)]
     [InlineData(6, 1, 8, 9, 2f)]
     [InlineData(8, 4, 64, 300, 0f)]
+    [InlineData(5, 5, 32, 0, 0f)]
+    [InlineData(8, 2, 48, 270, 2f)]
     public void AttentionAgreesWithPlainLoops(int heads, int keyValueHeads, int head, int window, float cap)
     {
         // rows of very different lengths, one of them continued in the middle, positions beyond a tile of keys
@@ -109,6 +111,13 @@ public class TransformerTests
             Run(engine, q.Rows(t, 1), [new TokenRun(0, 1, run.Row, run.Position + t - run.Token)], single);
             Assert.Equal(o.Rows(t, 1).AsSpan<float>().ToArray(), single.AsSpan<float>().ToArray());
         }
+
+        // single tokens of many rows together, as in decoding: the same bits
+        int[] some = [0, 1, 4, 5, 17, 100, 203, 324, 325];
+        Tensor together = Make.Empty(some.Length, heads * head), queries_RN = Make.Empty(some.Length, heads * head);
+        engine.GatherRows(q, some, queries_RN);
+        Run(engine, queries_RN, [.. some.Select((t, i) => runs.Where(r => t >= r.Token && t < r.Token + r.Count).Select(r => new TokenRun(i, 1, r.Row, r.Position + t - r.Token)).Single())], together);
+        for (var i = 0; i < some.Length; i++) Assert.Equal(o.Rows(some[i], 1).AsSpan<float>().ToArray(), together.Rows(i, 1).AsSpan<float>().ToArray());
 
         void Run(ITensorEngine with, Tensor queries, TokenRun[] which, Tensor output) =>
             with.Attention(queries, keys.Reshape(rows, positions, keyValueHeads * head), values.Reshape(rows, positions, keyValueHeads * head), which, options, output);

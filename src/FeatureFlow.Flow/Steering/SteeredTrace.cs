@@ -12,6 +12,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
 {
     private const long LogitBytes = 512L << 20;
 
+    private readonly SteeringWork _work;
     private readonly InterventionSet _set;
     private readonly InterventionHook _edits;
     private readonly TargetReader _targets;
@@ -20,7 +21,6 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private readonly IReadOnlyList<SteeringTask> _tasks;
     private readonly int[] _planOf;
     private readonly int[] _promptOf;
-    private readonly int[] _waiting;
     private readonly Dictionary<int, TokenNotes> _prompts = [];
     private readonly Dictionary<int, TokenNotes> _texts = [];
     private readonly HashSet<int> _entries;
@@ -29,28 +29,17 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private Tensor? _host;
     private Tensor? _logits;
 
-    /// <summary>Watches the texts of tasks.</summary>
-    /// <param name="pack">The pack.</param>
-    /// <param name="set">The plans' edits.</param>
-    /// <param name="edits">Makes them; it is visited here.</param>
-    /// <param name="plans">Plans, as in the set.</param>
-    /// <param name="tasks">Tasks; owners of rows are their numbers.</param>
-    /// <param name="planOf">Number of every task's plan.</param>
-    /// <param name="generation">How texts are drawn: logits are kept where so many of them take little memory, else made again.</param>
-    public SteeredTrace(OpenedPack pack, InterventionSet set, InterventionHook edits, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf, GenerationOptions generation)
+    /// <summary>Watches the texts of tasks; owners of rows are the tasks' numbers.</summary>
+    /// <param name="work">The tasks. Logits are kept where so many of them take little memory, else made again.</param>
+    /// <param name="edits">Makes the plans' edits; it is visited here.</param>
+    public SteeredTrace(SteeringWork work, InterventionHook edits)
     {
-        _keepsLogits = (long)Math.Min(tasks.Count, generation.RowsTogether) * generation.MaxTokens * set.Model.Config.Vocabulary * sizeof(float) <= LogitBytes;
-        (_set, _edits, _plans, _tasks, _planOf) = (set, edits, plans, tasks, planOf);
-        _targets = new TargetReader(pack, set.Model.Engine, plans.SelectMany(p => p.Targets));
+        (_work, _set, _edits, _plans, _tasks, _planOf, _promptOf) = (work, work.Edits, edits, work.Plans, work.Tasks, work.PlanOf, work.PromptOf);
+        _keepsLogits = (long)Math.Min(_tasks.Count, work.RowsTogether) * work.Options.Generation.MaxTokens * _set.Model.Config.Vocabulary * sizeof(float) <= LogitBytes;
+        _targets = new TargetReader(work.Pack, _set.Model.Engine, _plans.SelectMany(p => p.Targets));
         _hooks = new SiteHooks(edits, _targets);
-        _entries = [.. Enumerable.Range(0, plans.Count).Select(set.FirstLayer).Where(l => l > 0 && l < set.Model.Config.Layers)];
+        _entries = [.. Enumerable.Range(0, _plans.Count).Select(_set.FirstLayer).Where(l => l > 0 && l < _set.Model.Config.Layers)];
         _edits.Norms = [];
-
-        // what is known of a prompt is known for all texts that go on from it under one plan
-        var numbers = new Dictionary<(int, TokenKey), int>();
-        _promptOf = [.. tasks.Select((t, i) => numbers.TryGetValue((planOf[i], new TokenKey(t.Ids)), out var n) ? n : numbers[(planOf[i], new TokenKey(t.Ids))] = numbers.Count)];
-        _waiting = new int[numbers.Count];
-        foreach (var prompt in _promptOf) _waiting[prompt]++;
     }
 
     private int Last => _set.Model.Config.Layers - 1;
@@ -105,11 +94,16 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     /// <summary>What is known of a text's prompt and of what was written.</summary>
     public (TokenNotes Prompt, TokenNotes Written) Of(int task) => (Notes(task, 0), Notes(task, _tasks[task].Ids.Length));
 
-    /// <summary>Forgets a text that is measured, and its prompt when no other waits for it.</summary>
-    public void Forget(int task)
+    /// <summary>Forgets texts that are measured, and prompts that no other text waits for.</summary>
+    public void Forget(IEnumerable<int> tasks)
     {
-        Free(_texts, task);
-        if (--_waiting[_promptOf[task]] == 0) Free(_prompts, _promptOf[task]);
+        foreach (var task in tasks)
+        {
+            Free(_texts, task);
+            _work.Finish(task);
+        }
+
+        foreach (var prompt in _prompts.Keys.Where(_work.IsOver).ToList()) Free(_prompts, prompt);
     }
 
     /// <inheritdoc/>
@@ -133,8 +127,10 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         return of.TryGetValue(key, out var notes) ? notes : of[key] = new TokenNotes(of == _prompts ? 0 : _tasks[owner].Ids.Length, width);
     }
 
+    // what is in host memory is read where it is
     private Tensor Host(ref Tensor? buffer, Tensor x_TD)
     {
+        if (x_TD is { Storage: HostStorage, IsContiguous: true }) return x_TD;
         if (buffer is null || buffer.Count < x_TD.Count)
         {
             buffer?.Dispose();

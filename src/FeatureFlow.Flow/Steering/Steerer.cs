@@ -31,11 +31,13 @@ public sealed record SteeringOptions
 
 /// <summary>
 /// Writes texts under steering plans, many plans and samples side by side in every forward pass: equal prompts under one plan are computed once, and a
-/// text is the same alone and among others.
+/// text is the same alone and among others. Of a small model, whose operations are too short to be shared out, every core writes its own texts.
 /// </summary>
 public static class Steerer
 {
-    private const int TokensMeasuredTogether = 2048;
+    private const long SmallWeights = 16L << 20;
+    private const int FewestTexts = 8; // of a lane
+    private const int ResultsAhead = 256; // of whoever takes them
 
     /// <summary>The texts, each as soon as it is finished and measured.</summary>
     /// <param name="pack">The pack that the plans' features are of.</param>
@@ -53,60 +55,24 @@ public static class Steerer
 
     private static IEnumerable<SteeringResult> Results(OpenedPack pack, LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options, CancellationToken cancel)
     {
-        var plans = tasks.Select(t => t.Plan).Distinct(ReferenceEqualityComparer.Instance).Cast<SteeringPlan>().ToList();
-        var numbers = plans.Select((p, i) => (p, i)).ToDictionary(p => (object)p.p, p => p.i, ReferenceEqualityComparer.Instance);
-        int[] planOf = [.. tasks.Select(t => numbers[t.Plan])];
-
-        using var set = new InterventionSet(pack, model, [.. plans.Select(p => p.Edits)], cancel);
-        using var hook = set.Hook([.. tasks.Select((t, i) => new RowEdits(planOf[i], options.Where(t.Ids.Length)))]);
-        using var trace = options.Measure ? new SteeredTrace(pack, set, hook, plans, tasks, planOf, options.Generation) : null;
-        using var measures = trace is null ? null : new SteeringMeasures(pack, set, trace, plans, tasks, planOf);
-        var prompts = tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, planOf[i])).ToList();
-        var decode = tasks.Any(t => t.Prompt.Length > 0) || File.Exists(Path.Combine(model.Folder, "tokenizer.json"));
-        var waiting = new List<GeneratedText>();
-        foreach (var text in new Generator(model, decode).Run(prompts, options.Generation with { Hook = (ISiteHook?)trace ?? hook, OnLogits = trace is null ? null : trace.Keep }, cancel: cancel))
+        using var work = new SteeringWork(pack, model, tasks, options, Lanes(model, tasks, options), cancel);
+        if (work.Lanes == 1)
         {
-            waiting.Add(text);
-            if (waiting.Count < options.Generation.RowsTogether && waiting.Sum(w => tasks[w.Prompt].Ids.Length + w.Ids.Length) < TokensMeasuredTogether) continue;
-            foreach (var result in Finished()) yield return result;
+            using var lane = new SteeringLane(work);
+            foreach (var result in lane.Run(cancel)) yield return result;
+            yield break;
         }
 
-        foreach (var result in Finished()) yield return result;
+        foreach (var result in SideBySide.Run(work.Lanes, Lane, ResultsAhead, cancel)) yield return result;
 
-        IEnumerable<SteeringResult> Finished()
+        IEnumerable<SteeringResult> Lane(int number, CancellationToken stop)
         {
-            if (waiting.Count == 0) yield break;
-            var measured = measures?.Of([.. waiting.Select(w => (w.Prompt, w.Ids))], cancel);
-            for (var i = 0; i < waiting.Count; i++) yield return Result(pack, tasks, waiting[i], options.Generation.Seed, measured?[i]);
-            waiting.Clear();
+            using var alone = model.Engine.Alone();
+            using var lane = new SteeringLane(work);
+            foreach (var result in lane.Run(stop)) yield return result;
         }
     }
 
-    private static SteeringResult Result(OpenedPack pack, IReadOnlyList<SteeringTask> tasks, GeneratedText text, ulong seed, TextMeasures? measured)
-    {
-        var task = tasks[text.Prompt];
-        var recipe = task.Plan.Recipe;
-        return new SteeringResult
-        {
-            Pack = pack.Pack.Source,
-            Plan = task.Plan.Name,
-            Method = recipe?.Method,
-            Mode = recipe?.Mode,
-            Schedule = recipe?.Schedule,
-            Layer = task.Plan.Layer,
-            Coefficient = recipe?.Coefficient,
-            Prompt = task.Prompt,
-            Sample = text.Sample,
-            Seed = seed,
-            Text = text.Text,
-            Ids = text.Ids,
-            End = text.End.ToString().ToLowerInvariant(),
-            PerturbationNorm = measured?.Norm,
-            Kl = measured?.Kl,
-            Perplexity = measured?.Perplexity,
-            TargetBefore = measured?.Before,
-            TargetAfter = measured?.After,
-            Task = text.Prompt,
-        };
-    }
+    private static int Lanes(LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options) =>
+        model.Config.ProductWeights > SmallWeights ? 1 : Math.Max(1, Math.Min(model.Engine.Lanes, Math.Min(tasks.Count, options.Generation.RowsTogether) / FewestTexts));
 }

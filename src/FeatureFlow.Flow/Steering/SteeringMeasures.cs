@@ -27,11 +27,11 @@ internal sealed class SteeringMeasures : IDisposable
     private readonly Tensor _clean_TV;
     private KvCache? _cache;
 
-    public SteeringMeasures(OpenedPack pack, InterventionSet set, SteeredTrace trace, IReadOnlyList<SteeringPlan> plans, IReadOnlyList<SteeringTask> tasks, int[] planOf)
+    public SteeringMeasures(SteeringWork work, SteeredTrace trace)
     {
-        (_set, _trace, _plans, _tasks, _planOf) = (set, trace, plans, tasks, planOf);
-        List<FeatureId> targets = [.. plans.SelectMany(p => p.Targets).Distinct()];
-        _targets = new TargetReader(pack, Engine, targets);
+        (_set, _trace, _plans, _tasks, _planOf) = (work.Edits, trace, work.Plans, work.Tasks, work.PlanOf);
+        List<FeatureId> targets = [.. _plans.SelectMany(p => p.Targets).Distinct()];
+        _targets = new TargetReader(work.Pack, Engine, targets);
         _prompts = new UnsteeredPrompts(Model, _targets, targets);
         _rows_TD = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Width);
         _steered_TV = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
@@ -53,7 +53,7 @@ internal sealed class SteeringMeasures : IDisposable
             foreach (var (place, measured) in Of([.. group], group.Key, cancel)) measures[place] = measured;
         }
 
-        foreach (var (task, _) in texts) _trace.Forget(task);
+        _trace.Forget(texts.Select(t => t.Task));
         return measures;
     }
 

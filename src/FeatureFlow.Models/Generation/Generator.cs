@@ -31,28 +31,38 @@ public sealed class Generator
     /// <exception cref="FeatureFlowException">FF2301: a number out of range; FF2302: a prompt that fills the context; FF2210, FF2212: tokens that do not exist, or none.</exception>
     public IEnumerable<GeneratedText> Run(IReadOnlyList<GenerationPrompt> prompts, GenerationOptions options, Action<int, string>? onText = null, CancellationToken cancel = default)
     {
+        return Run(new WaitingPrompts(prompts), options, onText, cancel);
+    }
+
+    /// <summary>Samples of prompts that other generators take from too, each as soon as it is finished.</summary>
+    /// <param name="waiting">Where prompts are taken from; results are numbered as there.</param>
+    /// <param name="options">How they are drawn; the rows are those of this generator.</param>
+    /// <param name="onText">Told new text of a prompt as it comes, whole characters only.</param>
+    /// <param name="cancel">Honoured between and within passes.</param>
+    /// <exception cref="FeatureFlowException">As above.</exception>
+    public IEnumerable<GeneratedText> Run(WaitingPrompts waiting, GenerationOptions options, Action<int, string>? onText = null, CancellationToken cancel = default)
+    {
         options.Validate();
-        foreach (var prompt in prompts)
+        foreach (var prompt in waiting.Prompts)
         {
             if (prompt.Ids.Length >= _model.Config.Context) throw ModelErrors.PromptTooLong(prompt.Ids.Length, _model.Config.Context);
         }
 
-        return Samples(prompts, options, onText, cancel);
+        return Samples(waiting, options, onText, cancel);
     }
 
-    private IEnumerable<GeneratedText> Samples(IReadOnlyList<GenerationPrompt> prompts, GenerationOptions options, Action<int, string>? onText, CancellationToken cancel)
+    private IEnumerable<GeneratedText> Samples(WaitingPrompts waiting, GenerationOptions options, Action<int, string>? onText, CancellationToken cancel)
     {
+        var prompts = waiting.Prompts;
         if (prompts.Count == 0) yield break;
-
-        // equal prompts one after the other, so that one computation serves them
-        var waiting = new Queue<int>(Enumerable.Range(0, prompts.Count).GroupBy(i => new PromptKey(prompts[i])).SelectMany(g => g));
         var places = Math.Min(options.RowsTogether, prompts.Count);
         using var cache = _model.NewCache(places, prompts.Max(p => p.Ids.Length) + Math.Min(options.MaxTokens, 64));
         using var kept = new KeptPrompt(_model);
+        using var firstLogits_RV = _model.Engine.Allocate(DType.F32, places, _model.Config.Vocabulary);
         var free = new Queue<int>(Enumerable.Range(0, places));
         var rows = new List<Row>();
         var finished = new List<GeneratedText>();
-        while (waiting.Count > 0 || rows.Count > 0)
+        while (!waiting.IsEmpty || rows.Count > 0)
         {
             // rows that are under way first: their next token; then those that begin take the free places
             if (rows.Count > 0)
@@ -63,17 +73,14 @@ public sealed class Generator
                 Draw(pass.Logits!, rows);
             }
 
-            while (free.Count > 0 && waiting.Count > 0)
-            {
-                var begun = Begin(prompts, waiting, free, cache, kept, options, cancel);
-                rows.AddRange(begun);
-            }
+            while (free.Count > 0 && Begin(free, cache, kept) is { Count: > 0 } begun) rows.AddRange(begun);
 
             foreach (var row in rows.Where(r => r.End is not null))
             {
                 free.Enqueue(row.Place);
                 cache.Truncate(row.Place, 0);
                 finished.Add(row.Result());
+                waiting.Finish();
             }
 
             rows.RemoveAll(r => r.End is not null);
@@ -88,25 +95,12 @@ public sealed class Generator
             for (var i = 0; i < ids.Length; i++) of[i].Take(ids[i]);
         }
 
-        // as many distinct prompts as there are places for and a pass should hold, each with those equal to it
-        List<Row> Begin(IReadOnlyList<GenerationPrompt> all, Queue<int> queue, Queue<int> places, KvCache cache, KeptPrompt kept, GenerationOptions how, CancellationToken stop)
+        // as many distinct prompts as there are places for and a pass should hold, each with those equal to it; none when nothing waits for this generator
+        List<Row> Begin(Queue<int> places, KvCache cache, KeptPrompt kept)
         {
-            var groups = new List<(PromptKey Key, List<Row> Rows)>();
-            var tokens = 0;
-            while (places.Count > 0 && queue.Count > 0)
-            {
-                var key = new PromptKey(all[queue.Peek()]);
-                if (groups.Count == 0 || !groups[^1].Key.Equals(key))
-                {
-                    tokens += all[queue.Peek()].Ids.Length;
-                    if (groups.Count > 0 && (tokens > PromptTokensTogether || kept.Holds(groups[0].Key))) break;
-                    groups.Add((key, []));
-                }
-
-                var prompt = queue.Dequeue();
-                groups[^1].Rows.Add(new Row(this, how, all[prompt], prompt, places.Dequeue(), onText));
-            }
-
+            var taken = waiting.Take(places.Count, rows.Count, PromptTokensTogether, kept.Holds);
+            if (taken.Count == 0) return [];
+            var groups = taken.ConvertAll(g => (g.Key, Rows: g.Numbers.ConvertAll(p => new Row(this, options, prompts[p], p, places.Dequeue(), onText))));
             if (kept.Holds(groups[0].Key))
             {
                 foreach (var row in groups[0].Rows) cache.CopyFrom(kept.Cache!, 0, row.Place, groups[0].Key.Prompt.Ids.Length);
@@ -115,11 +109,11 @@ public sealed class Generator
             }
 
             var firsts = groups.ConvertAll(g => g.Rows[0]);
-            var batch = TokenBatch.Continue(cache, [.. firsts.Select(r => all[r.Prompt].Ids)], [.. firsts.Select(r => r.Place)], [.. firsts.Select(r => r.Prompt)]);
-            using var pass = _model.Forward(batch, new ForwardOptions { Cache = cache, Hook = how.Hook, Logits = LogitsWanted.Last }, stop);
-            how.OnLogits?.Invoke(pass.Logits!, [.. firsts.Select(r => r.Prompt)]);
+            var batch = TokenBatch.Continue(cache, [.. firsts.Select(r => prompts[r.Prompt].Ids)], [.. firsts.Select(r => r.Place)], [.. firsts.Select(r => r.Prompt)]);
+            using var pass = _model.Forward(batch, new ForwardOptions { Cache = cache, Hook = options.Hook, Logits = LogitsWanted.Last }, cancel);
+            options.OnLogits?.Invoke(pass.Logits!, [.. firsts.Select(r => r.Prompt)]);
             foreach (var (_, same) in groups) cache.CopyRow(same[0].Place, [.. same.Skip(1).Select(r => r.Place)]);
-            if (queue.Count > 0 && groups[^1].Key.Equals(new PromptKey(all[queue.Peek()])))
+            if (waiting.Next is { } next && groups[^1].Key.Equals(next))
                 kept.Keep(groups[^1].Key, cache, groups[^1].Rows[0].Place, pass.Logits!.Rows(groups.Count - 1, 1));
             DrawFirst(pass.Logits!, groups);
             return [.. groups.SelectMany(g => g.Rows)];
@@ -129,7 +123,7 @@ public sealed class Generator
         void DrawFirst(Tensor logits_GV, List<(PromptKey Key, List<Row> Rows)> groups)
         {
             var rowOf = groups.SelectMany((g, i) => g.Rows.Select(_ => i)).ToArray();
-            using var logits_RV = _model.Engine.Allocate(DType.F32, rowOf.Length, _model.Config.Vocabulary);
+            var logits_RV = firstLogits_RV.Rows(0, rowOf.Length);
             _model.Engine.GatherRows(logits_GV, rowOf, logits_RV);
             Draw(logits_RV, [.. groups.SelectMany(g => g.Rows)]);
         }
@@ -180,24 +174,6 @@ public sealed class Generator
         private void Show(string? text)
         {
             if (text is { Length: > 0 } && _scanner.Push(text) is { Length: > 0 } shown) onText?.Invoke(number, shown);
-        }
-    }
-
-    // prompts that one computation serves
-    private readonly struct PromptKey(GenerationPrompt prompt) : IEquatable<PromptKey>
-    {
-        public GenerationPrompt Prompt { get; } = prompt;
-
-        public bool Equals(PromptKey other) => Equals(Prompt.Variant, other.Prompt.Variant) && Prompt.Ids.AsSpan().SequenceEqual(other.Prompt.Ids);
-
-        public override bool Equals(object? obj) => obj is PromptKey other && Equals(other);
-
-        public override int GetHashCode()
-        {
-            var hash = default(HashCode);
-            foreach (var id in Prompt.Ids) hash.Add(id);
-            hash.Add(Prompt.Variant);
-            return hash.ToHashCode();
         }
     }
 

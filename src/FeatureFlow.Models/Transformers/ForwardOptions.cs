@@ -37,15 +37,19 @@ public sealed record ForwardOptions
     public LogitsWanted Logits { get; init; } = LogitsWanted.All;
 }
 
-/// <summary>What a forward pass leaves; the caller disposes it.</summary>
-/// <param name="Resid_TD">[T, D] output of the last layer computed.</param>
-/// <param name="Logits">[T, V] or [rows, V], or null.</param>
-public sealed record ForwardResult(Tensor Resid_TD, Tensor? Logits) : IDisposable
+/// <summary>What a forward pass leaves, until it is disposed: the next pass writes into the same memory.</summary>
+public sealed class ForwardResult : IDisposable
 {
+    private Action? _giveBack;
+
+    internal ForwardResult(Tensor resid_TD, Tensor? logits, Action giveBack) => (Resid_TD, Logits, _giveBack) = (resid_TD, logits, giveBack);
+
+    /// <summary>[T, D] output of the last layer computed.</summary>
+    public Tensor Resid_TD { get; }
+
+    /// <summary>[T, V] or [rows, V], or null.</summary>
+    public Tensor? Logits { get; }
+
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Resid_TD.Dispose();
-        Logits?.Dispose();
-    }
+    public void Dispose() => Interlocked.Exchange(ref _giveBack, null)?.Invoke();
 }

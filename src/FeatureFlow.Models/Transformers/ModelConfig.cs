@@ -15,6 +15,17 @@ namespace FeatureFlow.Models;
 public sealed record ModelConfig(
     string Family, int Layers, int Width, int Vocabulary, int Context, int Heads, int KeyValueHeads, int HeadWidth, int MlpWidth, int? Bos, IReadOnlyList<int> Eos)
 {
+    /// <summary>Numbers in the weights that every token is multiplied with: all but embeddings, norms and biases.</summary>
+    public long ProductWeights
+    {
+        get
+        {
+            var gates = Family is "gpt2" or "gpt_neox" ? 2L : 3;
+            var attention = (2L * Heads) + (2L * KeyValueHeads);
+            return (Layers * Width * ((attention * HeadWidth) + (gates * MlpWidth))) + ((long)Vocabulary * Width);
+        }
+    }
+
     /// <summary>Width of the activations at a site: H·S at att_z, D elsewhere.</summary>
     public int WidthAt(Site site) => site == Site.AttZ ? Heads * HeadWidth : Width;
 }

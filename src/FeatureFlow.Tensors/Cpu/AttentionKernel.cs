@@ -11,7 +11,9 @@ namespace FeatureFlow.Tensors.Cpu;
 /// </summary>
 internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, AttentionOptions options, int heads, int keyValueHeads, int positions)
 {
-    private const int KeyTile = 256;
+    /// <summary>Keys that meet a tile of queries at once.</summary>
+    public const int KeyTile = 256;
+
     private const int RowsTogether = 96;
     private const int FewRows = 4; // decoding: nothing is packed
 
@@ -106,7 +108,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
                 var position = Own is null ? run.Position + i / _group : run.Position;
                 var seen = Math.Clamp(position + 1 - start, 0, count);
                 var hidden = options.Window > 0 ? Math.Clamp(position + 1 - options.Window - start, 0, seen) : 0;
-                Soften(scores + i * KeyTile, hidden, seen, count, sums + i * s, ref most[i], ref total[i]);
+                Soften(options, scores + i * KeyTile, hidden, seen, count, sums + i * s, ref most[i], ref total[i]);
             }
 
             if (few)
@@ -124,9 +126,9 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
         for (var i = 0; i < m; i++) Rows.ShiftScale(sums + i * s, 0, 1 / total[i], o + i / _group * strideO + i % _group * s, s);
     }
 
-    // scores become weights relative to the largest so far; what was summed under a smaller one is scaled down. Keys outside [hidden, seen) get weight 0
+    /// <summary>Scores become weights relative to the largest so far; what was summed under a smaller one is scaled down. Keys outside [hidden, seen) get weight 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Soften(float* scores, int hidden, int seen, int count, float* sums, ref float most, ref float total)
+    public static void Soften(AttentionOptions options, float* scores, int hidden, int seen, int count, float* sums, ref float most, ref float total)
     {
         new Span<float>(scores, hidden).Clear();
         new Span<float>(scores + seen, count - seen).Clear();
@@ -145,7 +147,7 @@ internal sealed unsafe class AttentionKernel(Gemm gemm, Scratch scratch, Attenti
 
         for (; i < n; i++) largest = MathF.Max(largest, x[i]);
         var shrink = most == largest ? 1 : MathF.Exp(most - largest);
-        if (shrink != 1) Rows.ShiftScale(sums, 0, shrink, sums, Head);
+        if (shrink != 1) Rows.ShiftScale(sums, 0, shrink, sums, options.HeadWidth);
         most = largest;
         total = total * shrink + Maps.ExpAndSum(x, largest, n);
     }

@@ -186,7 +186,8 @@ internal sealed unsafe class Gemm(MicroKernel kernel, Workers workers, Scratch s
         });
     }
 
-    private static void Finish(float* c, long stride, int rows, int columns, float* scale, float* bias)
+    /// <summary>c = c ∘ scale + bias; either may be null.</summary>
+    public static void Finish(float* c, long stride, int rows, int columns, float* scale, float* bias)
     {
         if (scale == null && bias == null) return;
         for (var i = 0; i < rows; i++, c += stride)

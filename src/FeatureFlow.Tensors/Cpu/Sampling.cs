@@ -7,6 +7,12 @@ namespace FeatureFlow.Tensors.Cpu;
 /// <summary>Sums and draws over one row of logits.</summary>
 internal static unsafe class Sampling
 {
+    [ThreadStatic]
+    private static ulong[]? t_keys;
+
+    [ThreadStatic]
+    private static double[]? t_weights;
+
     /// <summary>log Σ eˣ, the sum in float64.</summary>
     public static double LogSumExp(float* x, int n)
     {
@@ -48,29 +54,7 @@ internal static unsafe class Sampling
             return at < 0 ? most : at;
         }
 
-        // best first, as far as the cuts allow; nearly always a small part of the vocabulary, so sorted by halves of the range
-        var candidates = Candidates(x, n, top, scale, total, row);
-        double kept = 0;
-        var count = 0;
-        var limit = row.TopK > 0 ? Math.Min(row.TopK, candidates.Length) : candidates.Length;
-        var enough = row.TopP < 1 ? Math.Max(0, (double)row.TopP) * total : double.PositiveInfinity;
-        if (row.TopK > 0 && row.TopP < 1)
-        {
-            // the cut by probability is of what the first cut has left
-            double left = 0;
-            for (var i = 0; i < limit; i++) left += candidates[i].Weight;
-            enough = row.TopP * left;
-        }
-
-        while (count < limit && (count == 0 || kept < enough)) kept += candidates[count++].Weight;
-        double wanted = row.Uniform * kept, passed = 0;
-        for (var i = 0; i < count; i++)
-        {
-            passed += candidates[i].Weight;
-            if (passed > wanted) return candidates[i].Index;
-        }
-
-        return candidates[count - 1].Index;
+        return DrawBest(x, n, top, scale, total, row);
     }
 
     /// <summary>Index of the largest, the lowest when equal; NaN never wins.</summary>
@@ -143,27 +127,65 @@ internal static unsafe class Sampling
         }
     }
 
-    // Everything that can be among the kept, best first, equal ones by index: those within a falling distance of the top until they hold enough
-    private static (int Index, double Weight)[] Candidates(float* x, int n, float top, float scale, double total, SamplingRow row)
+    // The cuts keep a small part of the vocabulary, nearly always: those within a distance of the top are sorted, best first, and the distance grows until they are enough
+    private static int DrawBest(float* x, int n, float top, float scale, double total, SamplingRow row)
     {
-        for (var distance = 4f; ; distance *= 2)
+        for (var distance = 1f; ; distance *= 2)
         {
-            var list = new List<(int Index, double Weight)>();
-            double sum = 0;
-            var floor = top - distance / scale;
-            for (var i = 0; i < n; i++)
+            var found = Within(x, n, top - distance / scale);
+            var all = found.Length == n || distance > 200;
+            if (row.TopK > 0 && found.Length < row.TopK && !all) continue;
+            found.Sort();
+            var limit = row.TopK > 0 ? Math.Min(row.TopK, found.Length) : found.Length;
+            var weights = t_weights!.AsSpan(0, limit);
+            var enough = row.TopP < 1 ? Math.Max(0, (double)row.TopP) * total : double.PositiveInfinity;
+            if (row.TopK > 0 && row.TopP < 1)
             {
-                if (!(x[i] >= floor)) continue;
-                var p = Weight(x[i], top, scale);
-                list.Add((i, p));
-                sum += p;
+                // the cut by probability is of what the first cut has left
+                double left = 0;
+                for (var i = 0; i < limit; i++) left += Weight(x[(uint)found[i]], top, scale);
+                enough = row.TopP * left;
             }
 
-            var enough = (row.TopK > 0 && list.Count >= row.TopK) || (row.TopP < 1 && sum >= row.TopP * total) || list.Count == n || distance > 200;
-            if (!enough) continue;
-            var found = list.ToArray();
-            Array.Sort(found, (a, b) => x[a.Index] != x[b.Index] ? x[b.Index].CompareTo(x[a.Index]) : a.Index.CompareTo(b.Index));
-            return found;
+            double kept = 0;
+            var count = 0;
+            while (count < limit && (count == 0 || kept < enough)) kept += weights[count] = Weight(x[(uint)found[count++]], top, scale);
+            if (kept < enough && row.TopK <= 0 && !all) continue;
+            double wanted = row.Uniform * kept, passed = 0;
+            for (var i = 0; i < count; i++)
+            {
+                passed += weights[i];
+                if (passed > wanted) return (int)(uint)found[i];
+            }
+
+            return (int)(uint)found[count - 1];
+        }
+    }
+
+    // indices of numbers that are not below a floor, in keys that sort by falling number, then by index
+    private static Span<ulong> Within(float* x, int n, float floor)
+    {
+        if (t_keys is null || t_keys.Length < n) (t_keys, t_weights) = (new ulong[n], new double[n]);
+        var keys = t_keys;
+        var count = 0;
+        var i = 0;
+        for (var least = Vector512.Create(floor); i + 16 <= n; i += 16)
+        {
+            for (var mask = Vector512.ExtractMostSignificantBits(Vector512.GreaterThanOrEqual(Vector512.Load(x + i), least)); mask != 0; mask &= mask - 1) Put(i + BitOperations.TrailingZeroCount(mask));
+        }
+
+        for (; i < n; i++)
+        {
+            if (x[i] >= floor) Put(i);
+        }
+
+        return keys.AsSpan(0, count);
+
+        void Put(int at)
+        {
+            var bits = BitConverter.SingleToUInt32Bits(x[at] + 0f); // one zero
+            var rising = bits >> 31 == 0 ? bits | 0x80000000 : ~bits;
+            keys[count++] = ((ulong)~rising << 32) | (uint)at;
         }
     }
 

@@ -8,18 +8,55 @@ namespace FeatureFlow.Tensors.Cpu;
 /// </summary>
 internal sealed class Workers(int threads)
 {
-    public int Threads { get; } = threads;
+    [ThreadStatic]
+    private static int s_alone;
+
+    /// <summary>Threads that it was made for.</summary>
+    public int Count => threads;
+
+    /// <summary>Threads that share work; 1 while the calling thread computes alone.</summary>
+    public int Threads => s_alone > 0 ? 1 : threads;
+
+    /// <summary>Until disposed, the calling thread does all of its work itself.</summary>
+    public static IDisposable Alone()
+    {
+        s_alone++;
+        return new Solitude();
+    }
 
     /// <summary>Runs every piece once; stops early when cancelled, then throws.</summary>
     public void Run(int pieces, CancellationToken cancel, Action<int> work)
     {
         cancel.ThrowIfCancellationRequested();
         var helpers = Math.Min(Threads, pieces) - 1;
+        if (helpers <= 0)
+        {
+            for (var i = 0; i < pieces; i++)
+            {
+                work(i);
+                if (i + 1 < pieces) cancel.ThrowIfCancellationRequested();
+            }
+
+            return;
+        }
+
         var job = new Job(pieces, helpers, work, cancel);
-        if (helpers > 0) Helpers.Offer(job);
+        Helpers.Offer(job);
         job.Work();
-        if (helpers > 0) Helpers.Withdraw(job);
+        Helpers.Withdraw(job);
         job.Finish();
+    }
+
+    private sealed class Solitude : IDisposable
+    {
+        private bool _over;
+
+        public void Dispose()
+        {
+            if (_over) return;
+            _over = true;
+            s_alone--;
+        }
     }
 
     /// <summary>Numbered pieces and who is at them.</summary>
