@@ -24,7 +24,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private readonly Dictionary<int, TokenNotes> _prompts = [];
     private readonly Dictionary<int, TokenNotes> _texts = [];
     private readonly HashSet<int> _entries;
-    private readonly Stack<float[]> _free = [];
+    private readonly Stack<TokenNotes> _free = [];
     private readonly bool _keepsLogits;
     private Tensor? _host;
     private Tensor? _logits;
@@ -61,7 +61,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
             var from = run.Position - notes.Start;
             if (_set.FirstLayer(_planOf[owner]) == at.Layer + 1) notes.Entering.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
             if (at.Layer != Last) continue;
-            notes.Leaving.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
+            if (!_keepsLogits || _set.FirstLayer(_planOf[owner]) > Last) notes.Leaving.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
             var targets = _plans[_planOf[owner]].Targets;
             for (var i = 0; i < run.Count; i++)
             {
@@ -84,10 +84,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         for (var r = 0; r < owners.Count; r++)
         {
             var notes = _texts.GetValueOrDefault(owners[r]) ?? _prompts[_promptOf[owners[r]]];
-            if (notes.Start == 0 && notes.Logits.Count > 0) continue; // a prompt that was read again
-            if (!_free.TryPop(out var row)) row = new float[width];
-            logits.Slice(r * width, width).CopyTo(row);
-            notes.Logits.Add(row);
+            if (notes.Start > 0 || notes.LogitRows == 0) notes.KeepLogits(logits.Slice(r * width, width)); // a prompt may be read again
         }
     }
 
@@ -112,19 +109,25 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         _targets.Dispose();
         _host?.Dispose();
         _logits?.Dispose();
+        foreach (var notes in _free.Concat(_prompts.Values).Concat(_texts.Values)) notes.Dispose();
     }
 
     private void Free(Dictionary<int, TokenNotes> of, int key)
     {
         if (!of.Remove(key, out var notes)) return;
-        foreach (var row in notes.Logits) _free.Push(row);
+        notes.Begin(0);
+        _free.Push(notes);
     }
 
     private TokenNotes Notes(int owner, int position)
     {
         var (of, key) = position < _tasks[owner].Ids.Length ? (_prompts, _promptOf[owner]) : (_texts, owner);
-        var width = _set.Model.Config.Width;
-        return of.TryGetValue(key, out var notes) ? notes : of[key] = new TokenNotes(of == _prompts ? 0 : _tasks[owner].Ids.Length, width);
+        if (of.TryGetValue(key, out var notes)) return notes;
+
+        // memory goes from text to text
+        if (!_free.TryPop(out notes)) notes = new TokenNotes(_set.Model.Config.Width, _set.Model.Config.Vocabulary, _work.Options.Generation.MaxTokens);
+        notes.Begin(of == _prompts ? 0 : _tasks[owner].Ids.Length);
+        return of[key] = notes;
     }
 
     // what is in host memory is read where it is
@@ -144,11 +147,15 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
 }
 
 /// <summary>Notes on successive tokens of a row.</summary>
-/// <param name="start">Position of the first.</param>
 /// <param name="width">D.</param>
-internal sealed class TokenNotes(int start, int width)
+/// <param name="vocabulary">V.</param>
+/// <param name="most">Predictions whose logits are kept at most.</param>
+internal sealed class TokenNotes(int width, int vocabulary, int most) : IDisposable
 {
-    public int Start => start;
+    private Tensor? _logits_PV;
+
+    /// <summary>Position of the first.</summary>
+    public int Start { get; private set; }
 
     /// <summary>L2 norms of what was done, summed over sites, by token.</summary>
     public NumberRows Norms { get; } = new(1);
@@ -159,11 +166,34 @@ internal sealed class TokenNotes(int start, int width)
     /// <summary>[T,D] what enters the lowest edited layer; empty where that is the first layer, or none.</summary>
     public NumberRows Entering { get; } = new(width);
 
-    /// <summary>[T,D] what leaves the last layer.</summary>
+    /// <summary>[T,D] what leaves the last layer, where logits are not kept or the plan does nothing.</summary>
     public NumberRows Leaving { get; } = new(width);
 
-    /// <summary>Logits of every prediction, [V] each, where they are kept: of a prompt one, of a text one for each token but the last.</summary>
-    public List<float[]> Logits { get; } = [];
+    /// <summary>Predictions whose logits are kept: of a prompt one, of a text one for each token but the last.</summary>
+    public int LogitRows { get; private set; }
+
+    /// <summary>Their logits [P,V].</summary>
+    public Tensor Logits(int from, int count) => _logits_PV!.Rows(from, count);
+
+    public void KeepLogits(ReadOnlySpan<float> logits_V)
+    {
+        // a prompt makes one prediction, a text one for every token but the last
+        var wanted = Math.Max(LogitRows + 1, Start == 0 ? 1 : most);
+        if (_logits_PV is null || _logits_PV.Shape[0] <= LogitRows)
+        {
+            var more_PV = Tensor.Allocate(DType.F32, wanted, vocabulary);
+            if (_logits_PV is { } old_PV) old_PV.AsSpan<float>().CopyTo(more_PV.AsSpan<float>());
+            _logits_PV?.Dispose();
+            _logits_PV = more_PV;
+        }
+
+        logits_V.CopyTo(_logits_PV.AsSpan<float>()[(LogitRows++ * vocabulary)..]);
+    }
+
+    /// <summary>Forgets everything but the memory.</summary>
+    public void Begin(int start) => (Start, LogitRows) = (start, 0);
+
+    public void Dispose() => _logits_PV?.Dispose();
 }
 
 /// <summary>Rows of numbers, as many as come.</summary>

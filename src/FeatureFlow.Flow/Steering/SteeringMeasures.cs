@@ -13,7 +13,8 @@ internal readonly record struct TextMeasures(double Norm, double Kl, double? Per
 /// </summary>
 internal sealed class SteeringMeasures : IDisposable
 {
-    private const int PositionsTogether = 256;
+    private const int MostPositionsTogether = 256;
+    private const int FewPositions = 48; // of a small model: their logits stay in the cache
 
     private readonly InterventionSet _set;
     private readonly SteeredTrace _trace;
@@ -22,9 +23,15 @@ internal sealed class SteeringMeasures : IDisposable
     private readonly int[] _planOf;
     private readonly TargetReader _targets;
     private readonly UnsteeredPrompts _prompts;
+    private readonly int _positionsTogether;
     private readonly Tensor _rows_TD;
-    private readonly Tensor _steered_TV;
+    private readonly Tensor _hostRows_TD;
     private readonly Tensor _clean_TV;
+    private readonly Tensor _numbers_T;
+    private readonly Tensor _hostNumbers_T;
+    private Tensor? _steered_TV;
+    private Tensor? _entering_TD;
+    private Tensor? _host_TD;
     private KvCache? _cache;
 
     public SteeringMeasures(SteeringWork work, SteeredTrace trace)
@@ -33,9 +40,12 @@ internal sealed class SteeringMeasures : IDisposable
         List<FeatureId> targets = [.. _plans.SelectMany(p => p.Targets).Distinct()];
         _targets = new TargetReader(work.Pack, Engine, targets);
         _prompts = new UnsteeredPrompts(Model, _targets, targets);
-        _rows_TD = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Width);
-        _steered_TV = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
-        _clean_TV = Engine.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
+        _positionsTogether = work.Lanes > 1 ? FewPositions : MostPositionsTogether;
+        _rows_TD = Engine.Allocate(DType.F32, _positionsTogether, Model.Config.Width);
+        _hostRows_TD = Tensor.Allocate(DType.F32, _rows_TD.Shape);
+        _clean_TV = Engine.Allocate(DType.F32, _positionsTogether, Model.Config.Vocabulary);
+        _numbers_T = Engine.Allocate(DType.F32, _positionsTogether);
+        _hostNumbers_T = Tensor.Allocate(DType.F32, _positionsTogether);
     }
 
     private LanguageModel Model => _set.Model;
@@ -62,9 +72,7 @@ internal sealed class SteeringMeasures : IDisposable
         _cache?.Dispose();
         _prompts.Dispose();
         _targets.Dispose();
-        _rows_TD.Dispose();
-        _steered_TV.Dispose();
-        _clean_TV.Dispose();
+        foreach (var tensor in new[] { _rows_TD, _hostRows_TD, _clean_TV, _numbers_T, _hostNumbers_T, _steered_TV, _entering_TD, _host_TD }) tensor?.Dispose();
     }
 
     // texts whose plans have one lowest edited layer
@@ -125,11 +133,10 @@ internal sealed class SteeringMeasures : IDisposable
         {
             // the last token that was written is not read by anybody
             var batch = TokenBatch.Continue(cache!, [.. further.Select(r => r.Written[..^1])]);
-            using var entering_TD = first > 0 ? Entering(batch, further) : null;
+            var entering_TD = first > 0 ? Entering(batch, further) : null;
             _targets.Forget();
             using var pass = Model.Forward(batch, new ForwardOptions { Cache = cache, FirstLayer = first, Resid_TD = entering_TD, Hook = _targets, Logits = LogitsWanted.None }, cancel);
-            using var host_TD = Tensor.Allocate(DType.F32, pass.Resid_TD.Shape);
-            Engine.Copy(pass.Resid_TD, host_TD);
+            var host_TD = pass.Resid_TD.Storage is HostStorage ? pass.Resid_TD : Host(pass.Resid_TD);
             foreach (var reading in further)
             {
                 var run = batch.Rows[reading.Row];
@@ -158,48 +165,52 @@ internal sealed class SteeringMeasures : IDisposable
     {
         var positions = readings.SelectMany(r => Enumerable.Range(0, r.Predictions).Select(i => (Reading: r, At: i))).ToList();
         var (kl, loss) = (new float[positions.Count], new float[positions.Count]);
-        var width = Model.Config.Width;
-        using var host_TD = Tensor.Allocate(DType.F32, PositionsTogether, width);
-        using var kept_TV = readings[0].KeptLogits(0) is null ? null : Tensor.Allocate(DType.F32, PositionsTogether, Model.Config.Vocabulary);
-        using var one_T = Engine.Allocate(DType.F32, PositionsTogether);
-        using var numbers_T = Tensor.Allocate(DType.F32, PositionsTogether);
-        for (var start = 0; start < positions.Count; start += PositionsTogether)
+        for (var start = 0; start < positions.Count; start += _positionsTogether)
         {
-            var n = Math.Min(PositionsTogether, positions.Count - start);
+            var n = Math.Min(_positionsTogether, positions.Count - start);
             var some = positions.GetRange(start, n);
-            Logits(p => p.Reading.Clean[p.At], _clean_TV);
-            if (kept_TV is null) Logits(p => p.Reading.Steered(p.At), _steered_TV);
-            else Kept();
-            Engine.CrossEntropy(_clean_TV.Rows(0, n), [.. some.Select(p => p.At < p.Reading.Written.Length ? p.Reading.Written[p.At] : -1)], one_T.Rows(0, n));
-            Numbers(loss);
-            Engine.Divergence((kept_TV ?? _steered_TV).Rows(0, n), _clean_TV.Rows(0, n), one_T.Rows(0, n));
-            Numbers(kl);
-
-            void Logits(RowOf row, Tensor logits_TV)
+            Logits(some, p => p.Reading.Clean[p.At], _clean_TV, cancel);
+            Engine.CrossEntropy(_clean_TV.Rows(0, n), [.. some.Select(p => p.At < p.Reading.Written.Length ? p.Reading.Written[p.At] : -1)], _numbers_T.Rows(0, n));
+            Numbers(loss.AsSpan(start, n));
+            if (!some[0].Reading.KeepsLogits)
             {
-                for (var i = 0; i < n; i++) row(some[i]).CopyTo(host_TD.AsSpan<float>().Slice(i * width, width));
-                Engine.Copy(host_TD.Rows(0, n), _rows_TD.Rows(0, n));
-                Model.Unembed(_rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
+                _steered_TV ??= Engine.Allocate(DType.F32, _clean_TV.Shape);
+                Logits(some, p => p.Reading.Steered(p.At), _steered_TV, cancel);
+                Engine.Divergence(_steered_TV.Rows(0, n), _clean_TV.Rows(0, n), _numbers_T.Rows(0, n));
+            }
+            else
+            {
+                // made while the texts were written, text by text
+                for (int i = 0, count; i < n; i += count)
+                {
+                    var steered_TV = some[i].Reading.KeptLogits(some[i].At, n - i);
+                    count = steered_TV.Shape[0];
+                    Engine.Divergence(steered_TV, _clean_TV.Rows(i, count), _numbers_T.Rows(i, count));
+                }
             }
 
-            // made while the texts were written
-            void Kept()
-            {
-                var vocabulary = Model.Config.Vocabulary;
-                for (var i = 0; i < n; i++) some[i].Reading.KeptLogits(some[i].At).CopyTo(kept_TV!.AsSpan<float>().Slice(i * vocabulary, vocabulary));
-            }
-
-            void Numbers(float[] to)
-            {
-                Engine.Copy(one_T.Rows(0, n), numbers_T.Rows(0, n));
-                numbers_T.AsSpan<float>()[..n].CopyTo(to.AsSpan(start));
-            }
+            Numbers(kl.AsSpan(start, n));
         }
 
         return (kl, loss);
+
+        void Numbers(Span<float> to)
+        {
+            Engine.Copy(_numbers_T.Rows(0, to.Length), _hostNumbers_T.Rows(0, to.Length));
+            _hostNumbers_T.AsSpan<float>()[..to.Length].CopyTo(to);
+        }
     }
 
     private delegate ReadOnlySpan<float> RowOf((Reading Reading, int At) position);
+
+    private void Logits(List<(Reading Reading, int At)> positions, RowOf row, Tensor logits_TV, CancellationToken cancel)
+    {
+        var (n, width) = (positions.Count, Model.Config.Width);
+        var rows = _hostRows_TD.AsSpan<float>();
+        for (var i = 0; i < n; i++) row(positions[i]).CopyTo(rows.Slice(i * width, width));
+        Engine.Copy(_hostRows_TD.Rows(0, n), _rows_TD.Rows(0, n));
+        Model.Unembed(_rows_TD.Rows(0, n), logits_TV.Rows(0, n), cancel: cancel);
+    }
 
     private KvCache Cache(List<Reading> readings)
     {
@@ -210,16 +221,38 @@ internal sealed class SteeringMeasures : IDisposable
 
     private Tensor Entering(TokenBatch batch, List<Reading> readings)
     {
-        using var host_TD = Tensor.Allocate(DType.F32, batch.Count, Model.Config.Width);
+        var width = Model.Config.Width;
+        var host_TD = Buffer(ref _host_TD, batch.Count, Tensor.Allocate);
         foreach (var reading in readings)
         {
             var run = batch.Rows[reading.Row];
-            reading.Text.Entering[0, run.Count].CopyTo(host_TD.AsSpan<float>()[(run.Token * Model.Config.Width)..]);
+            reading.Text.Entering[0, run.Count].CopyTo(host_TD.AsSpan<float>()[(run.Token * width)..]);
         }
 
-        var entering_TD = Engine.Allocate(DType.F32, host_TD.Shape);
+        if (Engine.Lanes > 1) return host_TD; // it computes in host memory
+        var entering_TD = Buffer(ref _entering_TD, batch.Count, Engine.Allocate);
         Engine.Copy(host_TD, entering_TD);
         return entering_TD;
+    }
+
+    private Tensor Host(Tensor x_TD)
+    {
+        var host_TD = Buffer(ref _host_TD, x_TD.Shape[0], Tensor.Allocate);
+        Engine.Copy(x_TD, host_TD);
+        return host_TD;
+    }
+
+    private delegate Tensor Allocation(DType type, params ReadOnlySpan<int> shape);
+
+    private Tensor Buffer(ref Tensor? buffer, int rows, Allocation allocate)
+    {
+        if (buffer is null || buffer.Shape[0] < rows)
+        {
+            buffer?.Dispose();
+            buffer = allocate(DType.F32, rows, Model.Config.Width);
+        }
+
+        return buffer.Rows(0, rows);
     }
 
     // activation of the targets in the model that wrote, mean over predictions and targets
@@ -269,7 +302,10 @@ internal sealed class SteeringMeasures : IDisposable
 
         public ReadOnlySpan<float> Steered(int prediction) => prediction == 0 ? prompt.Leaving[ids.Length - 1] : text.Leaving[prediction - 1];
 
-        public float[]? KeptLogits(int prediction) => prompt.Logits.Count == 0 ? null : prediction == 0 ? prompt.Logits[0] : text.Logits[prediction - 1];
+        public bool KeepsLogits => prompt.LogitRows > 0;
+
+        // of so many successive predictions as lie together
+        public Tensor KeptLogits(int prediction, int most) => prediction == 0 ? prompt.Logits(0, 1) : text.Logits(prediction - 1, Math.Min(most, Predictions - prediction));
 
         public float SteeredTarget(int prediction, int target) =>
             prediction == 0 ? prompt.Targets[((ids.Length - 1) * targets.Count) + target][0] : text.Targets[((prediction - 1) * targets.Count) + target][0];

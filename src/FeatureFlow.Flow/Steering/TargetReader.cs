@@ -9,6 +9,7 @@ internal sealed class TargetReader : ISiteHook, IDisposable
 {
     private readonly ITensorEngine _engine;
     private readonly Dictionary<SiteAddress, (SaeLease Lease, SaeSelection Features)> _sites = [];
+    private readonly Dictionary<SiteAddress, (Tensor Device_TU, Tensor Host_TU)> _buffers = [];
     private readonly Dictionary<SiteAddress, Tensor> _seen = [];
 
     public TargetReader(OpenedPack pack, ITensorEngine engine, IEnumerable<FeatureId> features)
@@ -33,28 +34,34 @@ internal sealed class TargetReader : ISiteHook, IDisposable
         return z_TU.AsSpan<float>()[token * features.Count + column];
     }
 
-    public void Forget()
-    {
-        foreach (var seen in _seen.Values) seen.Dispose();
-        _seen.Clear();
-    }
+    public void Forget() => _seen.Clear();
 
     public bool Wants(SiteAddress at) => _sites.ContainsKey(at);
 
     public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
     {
         var features = _sites[at].Features;
-        using var z_TU = _engine.Allocate(DType.F32, batch.Count, features.Features.Count);
+        if (!_buffers.TryGetValue(at, out var buffers) || buffers.Host_TU.Shape[0] < batch.Count)
+        {
+            buffers.Device_TU?.Dispose();
+            buffers.Host_TU?.Dispose();
+            _buffers[at] = buffers = (_engine.Allocate(DType.F32, batch.Count, features.Features.Count), Tensor.Allocate(DType.F32, batch.Count, features.Features.Count));
+        }
+
+        var z_TU = buffers.Device_TU.Rows(0, batch.Count);
         features.Encode(x_TD, z_TU);
-        var host = Tensor.Allocate(DType.F32, z_TU.Shape);
-        _engine.Copy(z_TU, host);
-        if (_seen.Remove(at, out var old)) old.Dispose();
-        _seen[at] = host;
+        _seen[at] = buffers.Host_TU.Rows(0, batch.Count);
+        _engine.Copy(z_TU, _seen[at]);
     }
 
     public void Dispose()
     {
-        Forget();
+        foreach (var (device_TU, host_TU) in _buffers.Values)
+        {
+            device_TU.Dispose();
+            host_TU.Dispose();
+        }
+
         foreach (var (lease, features) in _sites.Values)
         {
             features.Dispose();
