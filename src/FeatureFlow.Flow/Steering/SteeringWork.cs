@@ -6,6 +6,8 @@ namespace FeatureFlow.Flow;
 /// <summary>What all lanes of a run share: its tasks, the plans' edits, and the prompts that wait.</summary>
 internal sealed class SteeringWork : IDisposable
 {
+    private const int LaneRows = 12;
+
     private readonly int[] _waiting;
 
     public SteeringWork(OpenedPack pack, LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options, int lanes, CancellationToken cancel)
@@ -35,8 +37,8 @@ internal sealed class SteeringWork : IDisposable
     /// <summary>How many take from the queue side by side.</summary>
     public int Lanes { get; }
 
-    /// <summary>Rows of one of them.</summary>
-    public int RowsTogether => Math.Max(1, Options.Generation.RowsTogether / Lanes);
+    /// <summary>Rows of one of them: in a lane of several no more than fill the processor's registers, for all that a small model touches stays in the caches then.</summary>
+    public int RowsTogether => Lanes == 1 ? Options.Generation.RowsTogether : Math.Clamp(Options.Generation.RowsTogether / Lanes, 1, LaneRows);
 
     public IReadOnlyList<SteeringPlan> Plans { get; }
 

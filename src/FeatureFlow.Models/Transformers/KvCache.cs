@@ -21,7 +21,7 @@ public sealed class KvCache : IDisposable
         _engine = engine;
         _width = width;
         _lengths = new int[rows];
-        Capacity = Math.Max(1, capacity);
+        Capacity = Math.Max(1, capacity + 15 & ~15); // attention reads keys sixteen at a time
         _keys = [.. Enumerable.Range(0, layers).Select(_ => engine.Allocate(DType.F32, rows, Capacity, width))];
         _values = [.. Enumerable.Range(0, layers).Select(_ => engine.Allocate(DType.F32, rows, Capacity, width))];
     }

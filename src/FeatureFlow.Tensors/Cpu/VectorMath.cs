@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FeatureFlow.Tensors.Cpu;
 
@@ -27,6 +28,8 @@ internal static class VectorMath
         y = Vector512.MultiplyAddEstimate(y, r, Vector512.Create(0.5f));
         y = Vector512.MultiplyAddEstimate(y, r, Vector512<float>.One);
         y = Vector512.MultiplyAddEstimate(y, r, Vector512<float>.One);
+
+        if (Avx512F.IsSupported) return Vector512.AndNot(Avx512F.Scale(y, n), Vector512.LessThan(x, Vector512.Create(Lowest)));
 
         // 2ⁿ in two steps: n may be 128, which one exponent cannot hold
         var half = Vector512.ConvertToInt32Native(n) >> 1;
@@ -109,6 +112,7 @@ internal static unsafe class Maps
     }
 
     /// <summary>x = e^(x − shift) in place; returns the sum, in an order that depends on n alone.</summary>
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float ExpAndSum(float* x, float shift, int n)
     {
@@ -124,10 +128,11 @@ internal static unsafe class Maps
 
         if (i == n) return Vector512.Sum(sums);
         var tail = stackalloc float[16];
-        for (var j = 0; j < 16; j++) tail[j] = j < n - i ? x[i + j] : float.NegativeInfinity;
+        Vector512.Create(float.NegativeInfinity).Store(tail);
+        new Span<float>(x + i, n - i).CopyTo(new Span<float>(tail, 16));
         var last = VectorMath.Exp(Vector512.Load(tail) - s);
         last.Store(tail);
-        for (var j = i; j < n; j++) x[j] = tail[j - i];
+        new Span<float>(tail, n - i).CopyTo(new Span<float>(x + i, n - i));
         return Vector512.Sum(sums + last);
     }
 
