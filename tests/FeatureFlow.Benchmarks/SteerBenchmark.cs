@@ -44,14 +44,15 @@ internal sealed class SteerBenchmark : Benchmark
 
         foreach (var row in Sweep(options, on, pack, model, tasks, generation, oneByOne)) yield return row;
 
-        // plain generation of the same prompts: one computation of the prompt for each plan there too
-        var prompts = tasks.Select(t => new GenerationPrompt(t.Ids, t.Sample, t.Plan)).ToList();
+        // plain generation: the same texts side by side, under as many plans that do nothing, so that prompts are computed as often
+        var nothing = plans.ToDictionary(p => p, _ => SteeringPlan.Unsteered with { });
+        var plain = tasks.Select(t => t with { Plan = nothing[t.Plan] }).ToList();
         var rescale = SteeringPlanner.Make(pack, SteeringFeatures.Of([graph], sites: [Site.Res, Site.Mlp, Site.Att]), new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = 0 });
         var rescaling = tasks.Select(t => t with { Plan = rescale }).ToList();
         var unmeasured = new SteeringOptions { Generation = generation, Measure = false };
         var times = Timing.Turns(
             options.Runs,
-            Timing.Timed(() => Drain(new FeatureFlow.Models.Generation.Generator(model).Run(prompts, generation))),
+            Timing.Timed(() => Drain(Steerer.Run(pack, model, plain, unmeasured))),
             Timing.Timed(() => Drain(Steerer.Run(pack, model, tasks, unmeasured))),
             Timing.Timed(() => Drain(Steerer.Run(pack, model, rescaling, unmeasured))));
         yield return new Row($"plain generation: {on}", tokens / times[0].Median, "tokens/s", Spread: times[0].Spread);

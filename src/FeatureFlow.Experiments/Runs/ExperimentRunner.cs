@@ -30,6 +30,8 @@ public sealed record RunReport(string Folder, string Shard, int Units, int Compu
 /// <summary>Runs experiments: resumable unit by unit, in shares if asked, with the same results however it was cut up or interrupted.</summary>
 public static class ExperimentRunner
 {
+    private const string BuildInput = "featureflow"; // results of two builds are not mixed
+
     /// <summary>Computes what is missing, then writes the results.</summary>
     /// <exception cref="FeatureFlowException">FF5030: the folder belongs to something else; and what the experiment's inputs may throw.</exception>
     public static RunReport Run(ExperimentFile file, RunOptions options, IProgress<FlowProgress>? progress = null, CancellationToken cancel = default)
@@ -38,17 +40,21 @@ public static class ExperimentRunner
         var experiment = file.Kind.Prepare(file, cancel);
         var plan = experiment.Plan;
         var folder = new RunFolder(options.Output ?? file.DefaultOutput);
-        folder.Claim(ResolvedYaml.Write(file.KindName, file.Name, experiment.Pack is { } pack ? PackFrom(folder, pack) : null, plan.Settings), experiment.Inputs, options.Force);
+        var from = new Dictionary<string, string>(experiment.Inputs) { [BuildInput] = RunManifest.Version };
+        IReadOnlyList<string> notes = folder.TryInputs() is { } before && before.GetValueOrDefault(BuildInput) is var build && build != RunManifest.Version && folder.HasUnits
+            ? [.. experiment.Notes, $"The folder holds units of another build of FeatureFlow ({build ?? "an older one"}; this is {RunManifest.Version}): they are computed anew, so that all are of one."]
+            : experiment.Notes;
+        folder.Claim(ResolvedYaml.Write(file.KindName, file.Name, experiment.Pack is { } pack ? PackFrom(folder, pack) : null, plan.Settings), from, options.Force);
 
-        var inputs = RunFolder.Hash(ResolvedYaml.Write(plan.Settings), experiment.Inputs);
+        var inputs = RunFolder.Hash(ResolvedYaml.Write(plan.Settings), from);
         var mine = Enumerable.Range(0, plan.Units.Count).Where(i => i % options.Shard.Count == options.Shard.Index).ToArray();
         var missing = mine.Where(i => options.Force || folder.TryUnit(plan.Units[i], inputs) is null).ToArray();
         if (missing.Length > 0) File.Delete(folder.Manifest); // it would speak of results that are about to change
         experiment.Begin(folder.Path, options.Force);
         foreach (var (unit, json) in experiment.Compute(missing, progress, cancel)) folder.WriteUnit(plan.Units[unit], inputs, json);
 
-        var run = new RunRecord(file.Name, plan, experiment.Inputs, experiment.Notes, started, options.CommandLine);
-        return new RunReport(folder.Path, options.Shard.ToString(), mine.Length, missing.Length, options.Shard == Shard.Whole ? Finish(run, inputs, [folder], folder, cancel) : [], experiment.Notes);
+        var run = new RunRecord(file.Name, plan, from, notes, started, options.CommandLine);
+        return new RunReport(folder.Path, options.Shard.ToString(), mine.Length, missing.Length, options.Shard == Shard.Whole ? Finish(run, inputs, [folder], folder, cancel) : [], notes);
     }
 
     /// <summary>
@@ -67,7 +73,7 @@ public static class ExperimentRunner
         var first = Open(shares[0]);
         foreach (var share in shares[1..])
         {
-            if (Open(share).Hash != first.Hash) throw ExperimentErrors.NotAShare(share.Path, $"it is of another run than {shares[0].Path}: settings or files differ");
+            if (Open(share).Hash != first.Hash) throw ExperimentErrors.NotAShare(share.Path, $"it is of another run than {shares[0].Path}: settings, files or the build of FeatureFlow differ");
         }
 
         var target = output is null ? shares[0] : new RunFolder(output);

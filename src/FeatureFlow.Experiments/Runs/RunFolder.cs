@@ -44,6 +44,9 @@ internal sealed class RunFolder(string path)
         AtomicFile.WriteText(InputsFile, JsonSerializer.Serialize(new SortedDictionary<string, string>(inputs.ToDictionary(), StringComparer.Ordinal), Indented) + "\n");
     }
 
+    /// <summary>Whether any unit was stored.</summary>
+    public bool HasUnits => Directory.Exists(Units) && Directory.EnumerateFiles(Units, "*.json").Any();
+
     /// <summary>The inputs that the units of this folder were made from, or null.</summary>
     public IReadOnlyDictionary<string, string>? TryInputs()
     {

@@ -67,7 +67,8 @@ internal static class RunManifest
         AtomicFile.WriteText(folder.Manifest, Encoding.UTF8.GetString(buffer.ToArray()) + "\n");
     }
 
-    private static string Version { get; } =
+    /// <summary>What computes: version and commit.</summary>
+    public static string Version { get; } =
         typeof(RunManifest).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     private static string Relative(RunFolder folder, string text) => Path.IsPathFullyQualified(text) ? Path.GetRelativePath(folder.Path, text).Replace('\\', '/') : text;

@@ -113,6 +113,36 @@ public sealed class RunTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_another_build_began_is_computed_anew_and_said(bool named)
+    {
+        Run(Load(Yaml()), "whole");
+        Run(Load(Yaml()), "old");
+
+        // as another build, or one that wrote no builds yet, would have left it
+        var inputs = _folder.File("old", "inputs.json");
+        var text = File.ReadAllText(inputs);
+        var other = System.Text.RegularExpressions.Regex.Replace(text, "(\"featureflow\": \")[^\"]*", "${1}0.0.9");
+        Assert.NotEqual(text, other);
+        File.WriteAllText(inputs, named ? other : "{}");
+        foreach (var unit in Directory.GetFiles(_folder.File("old", "units")))
+            File.WriteAllText(unit, System.Text.RegularExpressions.Regex.Replace(File.ReadAllText(unit), "\"inputs\":\"[0-9a-f]+\"", "\"inputs\":\"" + new string('0', 64) + "\""));
+        File.Delete(_folder.File("old", "manifest.json"));
+        File.Delete(Directory.GetFiles(_folder.File("old", "units"))[0]);
+
+        var report = Run(Load(Yaml()), "old");
+        Assert.Equal(report.Units, report.Computed);
+        Assert.Contains(report.Notes, n => n.Contains(named ? "another build of FeatureFlow (0.0.9;" : "another build of FeatureFlow (an older one", StringComparison.Ordinal));
+        Assert.Equal(Contents("whole"), Contents("old"));
+        Assert.DoesNotContain(Run(Load(Yaml()), "old").Notes, n => n.Contains("another build", StringComparison.Ordinal));
+
+        // shares of two builds are not joined
+        File.WriteAllText(inputs, other);
+        Assert.Equal("FF5033", Assert.Throws<FeatureFlowException>(() => ExperimentRunner.Merge([_folder.File("whole"), _folder.File("old")], _folder.File("merged"), [])).Code);
+    }
+
+    [Theory]
     [InlineData(2, false)]
     [InlineData(3, true)]
     public void Shares_merge_to_the_same_results(int count, bool oneFolder)
