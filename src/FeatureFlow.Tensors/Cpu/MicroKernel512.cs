@@ -217,8 +217,9 @@ internal sealed unsafe class MicroKernel512 : MicroKernel
         if (rows > 3) Store(c3_0, c3_1, c + 3 * stride, accumulate);
     }
 
+    /// <summary>c[32] = or += a row of a tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> low, Vector512<float> high, float* c, bool accumulate)
+    public static void Store(Vector512<float> low, Vector512<float> high, float* c, bool accumulate)
     {
         if (accumulate)
         {

@@ -144,18 +144,18 @@ internal static unsafe class Panels
             a9++;
         }
 
-        Store(c0_0, c0_1, c, accumulate);
-        Store(c1_0, c1_1, c + 1 * ldc, accumulate);
-        Store(c2_0, c2_1, c + 2 * ldc, accumulate);
-        Store(c3_0, c3_1, c + 3 * ldc, accumulate);
-        Store(c4_0, c4_1, c + 4 * ldc, accumulate);
-        Store(c5_0, c5_1, c + 5 * ldc, accumulate);
-        Store(c6_0, c6_1, c + 6 * ldc, accumulate);
-        Store(c7_0, c7_1, c + 7 * ldc, accumulate);
-        Store(c8_0, c8_1, c + 8 * ldc, accumulate);
-        Store(c9_0, c9_1, c + 9 * ldc, accumulate);
-        Store(c10_0, c10_1, c + 10 * ldc, accumulate);
-        Store(c11_0, c11_1, c + 11 * ldc, accumulate);
+        MicroKernel512.Store(c0_0, c0_1, c, accumulate);
+        MicroKernel512.Store(c1_0, c1_1, c + 1 * ldc, accumulate);
+        MicroKernel512.Store(c2_0, c2_1, c + 2 * ldc, accumulate);
+        MicroKernel512.Store(c3_0, c3_1, c + 3 * ldc, accumulate);
+        MicroKernel512.Store(c4_0, c4_1, c + 4 * ldc, accumulate);
+        MicroKernel512.Store(c5_0, c5_1, c + 5 * ldc, accumulate);
+        MicroKernel512.Store(c6_0, c6_1, c + 6 * ldc, accumulate);
+        MicroKernel512.Store(c7_0, c7_1, c + 7 * ldc, accumulate);
+        MicroKernel512.Store(c8_0, c8_1, c + 8 * ldc, accumulate);
+        MicroKernel512.Store(c9_0, c9_1, c + 9 * ldc, accumulate);
+        MicroKernel512.Store(c10_0, c10_1, c + 10 * ldc, accumulate);
+        MicroKernel512.Store(c11_0, c11_1, c + 11 * ldc, accumulate);
     }
 
     // the same for eight rows
@@ -199,14 +199,14 @@ internal static unsafe class Panels
             a6++;
         }
 
-        Store(c0_0, c0_1, c, accumulate);
-        Store(c1_0, c1_1, c + 1 * ldc, accumulate);
-        Store(c2_0, c2_1, c + 2 * ldc, accumulate);
-        Store(c3_0, c3_1, c + 3 * ldc, accumulate);
-        Store(c4_0, c4_1, c + 4 * ldc, accumulate);
-        Store(c5_0, c5_1, c + 5 * ldc, accumulate);
-        Store(c6_0, c6_1, c + 6 * ldc, accumulate);
-        Store(c7_0, c7_1, c + 7 * ldc, accumulate);
+        MicroKernel512.Store(c0_0, c0_1, c, accumulate);
+        MicroKernel512.Store(c1_0, c1_1, c + 1 * ldc, accumulate);
+        MicroKernel512.Store(c2_0, c2_1, c + 2 * ldc, accumulate);
+        MicroKernel512.Store(c3_0, c3_1, c + 3 * ldc, accumulate);
+        MicroKernel512.Store(c4_0, c4_1, c + 4 * ldc, accumulate);
+        MicroKernel512.Store(c5_0, c5_1, c + 5 * ldc, accumulate);
+        MicroKernel512.Store(c6_0, c6_1, c + 6 * ldc, accumulate);
+        MicroKernel512.Store(c7_0, c7_1, c + 7 * ldc, accumulate);
     }
 
     // and for four
@@ -234,22 +234,9 @@ internal static unsafe class Panels
             a++;
         }
 
-        Store(c0_0, c0_1, c, accumulate);
-        Store(c1_0, c1_1, c + 1 * ldc, accumulate);
-        Store(c2_0, c2_1, c + 2 * ldc, accumulate);
-        Store(c3_0, c3_1, c + 3 * ldc, accumulate);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> low, Vector512<float> high, float* c, bool accumulate)
-    {
-        if (accumulate)
-        {
-            low += Vector512.Load(c);
-            high += Vector512.Load(c + 16);
-        }
-
-        low.Store(c);
-        high.Store(c + 16);
+        MicroKernel512.Store(c0_0, c0_1, c, accumulate);
+        MicroKernel512.Store(c1_0, c1_1, c + 1 * ldc, accumulate);
+        MicroKernel512.Store(c2_0, c2_1, c + 2 * ldc, accumulate);
+        MicroKernel512.Store(c3_0, c3_1, c + 3 * ldc, accumulate);
     }
 }
