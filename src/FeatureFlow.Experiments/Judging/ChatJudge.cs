@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace FeatureFlow.Experiments.Judging;
 
 /// <summary>
@@ -86,30 +84,12 @@ internal sealed class ChatJudge : IJudge, IDisposable
     {
         var answers = new TAnswer[questions.Count];
         var done = 0;
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var failures = new ConcurrentQueue<FeatureFlowException>();
-        try
+        await Parallel.ForEachAsync(Enumerable.Range(0, questions.Count), new ParallelOptions { MaxDegreeOfParallelism = _settings.Concurrency, CancellationToken = cancel }, async (i, token) =>
         {
-            await Parallel.ForEachAsync(Enumerable.Range(0, questions.Count), new ParallelOptions { MaxDegreeOfParallelism = _settings.Concurrency, CancellationToken = stop.Token }, async (i, token) =>
-            {
-                try
-                {
-                    answers[i] = await ask(questions[i], token).ConfigureAwait(false);
-                    progress?.Report((double)Interlocked.Increment(ref done) / questions.Count);
-                }
-                catch (FeatureFlowException e)
-                {
-                    failures.Enqueue(e);
-                    await stop.CancelAsync().ConfigureAwait(false);
-                }
-            }).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (!failures.IsEmpty)
-        {
-            // told below
-        }
-
-        return failures.TryDequeue(out var first) ? throw first : answers;
+            answers[i] = await ask(questions[i], token).ConfigureAwait(false);
+            progress?.Report((double)Interlocked.Increment(ref done) / questions.Count);
+        }).ConfigureAwait(false);
+        return answers;
     }
 
     private static (List<T> Distinct, int[] Place) Distinct<T>(IReadOnlyList<T> questions, Func<T, string> key)
