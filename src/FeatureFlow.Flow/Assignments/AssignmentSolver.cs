@@ -1,7 +1,7 @@
 namespace FeatureFlow.Flow;
 
 /// <summary>
-/// Exact linear assignment (SAE Match, section 3) between dictionaries whose cost matrix is never held. (1) Prices from a sample of the rows. (2) One pass over all pairs finds
+/// Exact linear assignment (SAE Match, section 3) between dictionaries whose cost matrix is never held. (1) Prices from a sample (<see cref="StartingPrices"/>). (2) One pass over all pairs finds
 /// every row's nearest columns under them. (3) Rows bid, then shortest augmenting paths over these candidates. (4) Rows whose value has passed what their candidates prove are asked
 /// again under the new prices; those that find a nearer column leave theirs; back to 3, until every row is proven. Then the certificate holds. Sequential but for the passes, which give the same bits for any number of threads: so does the whole.
 /// </summary>
@@ -27,7 +27,6 @@ public static class AssignmentSolver
 
     private sealed class Run(ICostSource costs, AssignmentOptions options, CancellationToken cancel)
     {
-        private const int SampledShare = 4;
         private const int PassBlock = 8192;
         private const double RelativeTolerance = 1e-11;
 
@@ -130,14 +129,10 @@ public static class AssignmentSolver
             }
         }
 
-        // a column's price starts near its smallest costs: dictionaries have columns that are near to everybody, or to nobody. With more columns than rows, prices must
-        // start at 0: a column that stays unmatched has price 0
+        // with more columns than rows, prices must start at 0: a column that stays unmatched has price 0
         private void StartPrices()
         {
-            if (costs.Rows != costs.Columns) return;
-            var count = Math.Min(costs.Rows, Math.Max(1024, costs.Rows / SampledShare));
-            int[] sample = [.. Enumerable.Range(0, count).Select(i => (int)((long)i * costs.Rows / count))];
-            costs.Smallest(sample, _state.Price, Report("prices", 0, 0.05), cancel);
+            if (costs.Rows == costs.Columns) StartingPrices.Estimate(costs, _state.Price, Report("prices", 0, 0.05), cancel);
         }
 
         private void Renew(int[] rows, IProgress<double>? progress)

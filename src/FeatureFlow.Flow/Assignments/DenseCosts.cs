@@ -31,22 +31,6 @@ public sealed class DenseCosts(double[,] matrix) : ICostSource
     }
 
     /// <inheritdoc/>
-    public void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel)
-    {
-        for (var j = 0; j < Columns; j++)
-        {
-            var (first, second) = (double.PositiveInfinity, double.PositiveInfinity);
-            foreach (var i in rows)
-            {
-                if (matrix[i, j] < first) (first, second) = (matrix[i, j], first);
-                else second = Math.Min(second, matrix[i, j]);
-            }
-
-            smallest[j] = rows.Length > 1 ? (first + second) / 2 : first;
-        }
-    }
-
-    /// <inheritdoc/>
     public void Row(int row, double[] costs, CancellationToken cancel)
     {
         for (var j = 0; j < Columns; j++) costs[j] = matrix[row, j];
@@ -54,6 +38,18 @@ public sealed class DenseCosts(double[,] matrix) : ICostSource
 
     /// <inheritdoc/>
     public double Cost(int row, int column) => matrix[row, column];
+
+    /// <inheritdoc/>
+    public ICostSource Part(ReadOnlySpan<int> rows)
+    {
+        var part = new double[rows.Length, Columns];
+        for (var r = 0; r < rows.Length; r++)
+        {
+            for (var j = 0; j < Columns; j++) part[r, j] = matrix[rows[r], j];
+        }
+
+        return new DenseCosts(part);
+    }
 
     /// <inheritdoc/>
     public ICostSource Transpose()

@@ -18,14 +18,14 @@ public interface ICostSource
     /// </summary>
     void Nearest(ReadOnlySpan<int> rows, double[] prices, int k, double[] ceiling, int[] columns, double[] reduced, IProgress<double>? progress, CancellationToken cancel);
 
-    /// <summary>For every column the mean of its two smallest costs among some rows, [Columns]: where prices begin.</summary>
-    void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel);
-
     /// <summary>All costs of a row, [Columns], exact in float64.</summary>
     void Row(int row, double[] costs, CancellationToken cancel);
 
     /// <summary>The cost of one pair, exact in float64.</summary>
     double Cost(int row, int column);
+
+    /// <summary>The problem of some of the rows, and all columns.</summary>
+    ICostSource Part(ReadOnlySpan<int> rows);
 
     /// <summary>The same problem with rows and columns exchanged.</summary>
     ICostSource Transpose();

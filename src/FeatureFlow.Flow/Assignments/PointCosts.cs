@@ -73,18 +73,6 @@ public sealed class PointCosts : ICostSource
     }
 
     /// <inheritdoc/>
-    public void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel)
-    {
-        using var sample = _engine.Allocate(DType.F32, rows.Length, _a_ND.Shape[1]);
-        _engine.GatherRows(_a_ND, rows, sample);
-        var bias = new double[rows.Length];
-        for (var i = 0; i < bias.Length; i++) bias[i] = -_squareA[rows[i]] / 2;
-        var k = Math.Min(2, rows.Length);
-        var found = _engine.TopKInnerProduct(_b_MD, sample, k, new TopKOptions { KeyBias = bias, Progress = progress }, cancel);
-        for (var j = 0; j < smallest.Length; j++) smallest[j] = _squareB[j] - (2 * found.Scores_QK.AsSpan(j * k, k).ToArray().Average());
-    }
-
-    /// <inheritdoc/>
     public void Row(int row, double[] costs, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
@@ -96,6 +84,20 @@ public sealed class PointCosts : ICostSource
 
     /// <inheritdoc/>
     public double Cost(int row, int column) => Distance(Point(_a_ND, row), Point(_b_MD, column));
+
+    /// <inheritdoc/>
+    public ICostSource Part(ReadOnlySpan<int> rows)
+    {
+        var part_ND = Tensor.Allocate(DType.F32, rows.Length, _a_ND.Shape[1]);
+        var squares = new double[rows.Length];
+        for (var r = 0; r < rows.Length; r++)
+        {
+            Point(_a_ND, rows[r]).CopyTo(part_ND.Rows(r, 1).AsSpan<float>());
+            squares[r] = _squareA[rows[r]];
+        }
+
+        return new PointCosts(_engine, part_ND, _b_MD, squares, _squareB, _name + " part");
+    }
 
     /// <inheritdoc/>
     public ICostSource Transpose() => new PointCosts(_engine, _b_MD, _a_ND, _squareB, _squareA, _name + " transposed");

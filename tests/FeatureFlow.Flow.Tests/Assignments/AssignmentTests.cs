@@ -93,7 +93,8 @@ public sealed class AssignmentTests
         var costs = new Counting(new PointCosts(CpuEngine.Shared, a, b, "resumed"));
         var whole = AssignmentSolver.Solve(costs, new AssignmentOptions { Candidates = 8 });
         var (queries, calls) = (costs.Queries, costs.Calls);
-        foreach (var after in new[] { 1, 2, 3, 5, calls })
+        Assert.InRange(calls, 4, 40);
+        foreach (var after in Enumerable.Range(1, calls))
         {
             // the first pass, rounds, and the certificate
             var file = folder.File($"state{after}.safetensors");
@@ -290,7 +291,7 @@ public sealed class AssignmentTests
             for (var r = 0; r < rows.Length; r++) Assert.True(reduced[(r * k) + k - 1] <= ceiling[r] + 1e-12, "fewer than k columns are under the ceiling");
         }
 
-        public void Smallest(ReadOnlySpan<int> rows, double[] smallest, IProgress<double>? progress, CancellationToken cancel) => inner.Smallest(rows, smallest, progress, cancel);
+        public ICostSource Part(ReadOnlySpan<int> rows) => inner.Part(rows);
 
         public void Row(int row, double[] costs, CancellationToken cancel)
         {
