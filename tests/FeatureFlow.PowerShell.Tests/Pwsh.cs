@@ -19,7 +19,7 @@ public sealed class PwshTheoryAttribute : TheoryAttribute
 /// <summary>Runs suites of Suites/ in a child pwsh, each once, and keeps what every test of it said.</summary>
 internal static partial class Pwsh
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10); // for what hangs; a busy machine is slow
     private static readonly ConcurrentDictionary<string, Lazy<Dictionary<string, Result>>> s_suites = new();
 
     /// <summary>The pwsh of the PATH if it is new enough, or null.</summary>

@@ -45,12 +45,12 @@ public sealed class ModelCommandTests : IDisposable
         ToolRun.Of(Sweep("whole.safetensors")).Ok();
 
         var killed = 0;
-        for (var i = 0; i < 3; i++)
+        for (var i = 0; i < 3 || (killed == 0 && i < 30); i++) // a busy machine may let one end before it is looked at
         {
             using var process = ToolRun.Start(_folder.Path, Sweep("killed.safetensors"));
             var wait = Stopwatch.StartNew();
             while (!process.HasExited && !File.Exists(_folder.File("killed.safetensors.part.json")) && wait.Elapsed < TimeSpan.FromSeconds(60)) process.WaitForExit(10);
-            process.WaitForExit(200 * i);
+            process.WaitForExit(200 * (i % 3));
             if (!process.HasExited) killed++;
             process.Kill();
             process.WaitForExit();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using FeatureFlow.Testing;
 
 namespace FeatureFlow.Tools.Tests;
@@ -114,7 +115,7 @@ public sealed class ProcessTests : IDisposable
         {
             var experiment = _folder.File("e.yaml");
             File.WriteAllText(experiment, $"version: 1\nkind: flow-graph\npack: {ToolRun.Pack}\nseeds: {{layers: 0-4}}\ndirection: both\ntop: 8\nformats: [html, svg]\n");
-            using var process = ToolRun.Start(_folder.Path, "run", experiment, "--out", _folder.File("out" + code));
+            using var process = Interruptible(() => ToolRun.Start(_folder.Path, "run", experiment, "--out", _folder.File("out" + code)));
             while (!process.HasExited && !Directory.Exists(_folder.File("out" + code, "units"))) Thread.Yield();
             ToolRun.Program(_folder.Path, "kill", signal, $"{process.Id}").Ok();
             var error = process.StandardError.ReadToEnd();
@@ -125,6 +126,31 @@ public sealed class ProcessTests : IDisposable
             Assert.Empty(Directory.EnumerateFiles(_folder.File("out" + code), "*.tmp", SearchOption.AllDirectories));
         }
     }
+
+    // a background job of a script is born deaf to SIGINT, and so would be what it starts
+    private static Process Interruptible(Func<Process> start)
+    {
+        const int Interrupt = 2;
+        const nint Ignored = 1;
+        var action = new nint[64]; // a struct sigaction begins with its handler, and is smaller than this everywhere
+        Assert.Equal(0, SignalAction(Interrupt, 0, action));
+        if (action[0] != Ignored) return start();
+        Signal(Interrupt, 0);
+        try
+        {
+            return start();
+        }
+        finally
+        {
+            Signal(Interrupt, Ignored);
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "sigaction")]
+    private static extern int SignalAction(int signal, nint action, [Out] nint[] before);
+
+    [DllImport("libc", EntryPoint = "signal")]
+    private static extern nint Signal(int signal, nint handler);
 
     [UnixFact]
     public void A_reader_that_goes_away_is_no_error()

@@ -184,10 +184,15 @@ internal sealed record Deed(Func<NetworkStream, CancellationToken, Task<bool>> D
     }
 }
 
-/// <summary>A clock on which every wait is over at once, and which tells how long it would have been.</summary>
-internal sealed class InstantClock : TimeProvider
+/// <summary>
+/// A clock on which every wait is over at once, and which tells how long it would have been. A time limit never runs out by itself, however busy the machine is, but when the
+/// test says so.
+/// </summary>
+/// <param name="limit">The wait that is a time limit.</param>
+internal sealed class InstantClock(TimeSpan limit) : TimeProvider
 {
     private readonly Lock _lock = new();
+    private readonly List<Ring> _limits = [];
     private DateTimeOffset _now = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
     public List<TimeSpan> Waits { get; } = [];
@@ -199,25 +204,46 @@ internal sealed class InstantClock : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
+        var ring = new Ring(this, () => callback(state));
         lock (_lock)
         {
+            if (dueTime == limit)
+            {
+                _limits.Add(ring);
+                return ring;
+            }
+
             Waits.Add(dueTime);
             _now += dueTime;
         }
 
-        return new Rung(callback, state);
+        ThreadPool.QueueUserWorkItem(_ => ring.Now());
+        return ring;
     }
 
-    private sealed class Rung : ITimer
+    /// <summary>The time limits of all that is under way are over.</summary>
+    public void RunOut()
     {
-        public Rung(TimerCallback callback, object? state) => ThreadPool.QueueUserWorkItem(_ => callback(state));
+        Ring[] rings;
+        lock (_lock) rings = [.. _limits];
+        foreach (var ring in rings) ring.Now();
+    }
+
+    private sealed class Ring(InstantClock clock, Action ring) : ITimer
+    {
+        public void Now() => ring();
 
         public bool Change(TimeSpan dueTime, TimeSpan period) => true;
 
         public void Dispose()
         {
+            lock (clock._lock) clock._limits.Remove(this);
         }
 
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
     }
 }

@@ -29,6 +29,7 @@ internal sealed class ChatEndpoint : IDisposable
     private readonly JudgeEndpoint _endpoint;
     private readonly JudgeSettings _settings;
     private readonly AnswerLog _log;
+    private readonly TimeProvider _clock;
     private readonly BackOff _backOff;
     private readonly HttpClient _http;
     private readonly ChatClient _client;
@@ -37,7 +38,8 @@ internal sealed class ChatEndpoint : IDisposable
     public ChatEndpoint(JudgeEndpoint endpoint, JudgeSettings settings, AnswerLog log, TimeProvider? clock = null)
     {
         (_endpoint, _settings, _log) = (endpoint, settings, log);
-        _backOff = new BackOff(clock ?? TimeProvider.System);
+        _clock = clock ?? TimeProvider.System;
+        _backOff = new BackOff(_clock);
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, MaxConnectionsPerServer = settings.Concurrency };
         if (endpoint.Url.IsLoopback) handler.UseProxy = false;
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
@@ -107,8 +109,8 @@ internal sealed class ChatEndpoint : IDisposable
 
     private async Task<Answer> Send(IReadOnlyList<ChatTurn> turns, bool plain, CancellationToken cancel)
     {
-        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        late.CancelAfter(_settings.Timeout);
+        using var limit = new CancellationTokenSource(_settings.Timeout, _clock);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(cancel, limit.Token);
         try
         {
             using var content = BinaryContent.Create(BinaryData.FromString(Request(turns, plain)));

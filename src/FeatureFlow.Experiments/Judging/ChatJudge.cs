@@ -13,7 +13,7 @@ internal sealed class ChatJudge : IJudge, IDisposable
     /// <param name="endpoint">Who is asked.</param>
     /// <param name="settings">How.</param>
     /// <param name="answers">File of raw answers, or null to keep them for this process only.</param>
-    /// <param name="clock">Measures the waits; the system's unless a test has its own.</param>
+    /// <param name="clock">Measures waits and time limits; the system's unless a test has its own.</param>
     public ChatJudge(JudgeEndpoint endpoint, JudgeSettings settings, string? answers, TimeProvider? clock = null)
     {
         _settings = settings;

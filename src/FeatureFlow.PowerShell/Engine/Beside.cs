@@ -23,7 +23,8 @@ internal static class Beside
         var results = new BlockingCollection<T>(Ahead);
         var cancel = CancellationTokenSource.CreateLinkedTokenSource(stop);
         var token = cancel.Token;
-        var task = Task.Run(
+        // a thread of its own: it begins at once however busy the pool is, and may wait for the pipeline as long as it likes
+        var task = Task.Factory.StartNew(
             () =>
             {
                 try
@@ -35,7 +36,9 @@ internal static class Beside
                     results.CompleteAdding();
                 }
             },
-            CancellationToken.None);
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
         try
         {
             while (!results.IsCompleted)

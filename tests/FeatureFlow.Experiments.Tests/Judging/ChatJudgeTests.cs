@@ -13,7 +13,7 @@ public sealed class ChatJudgeTests : IDisposable
     private const string Good = """{"coherence": 4, "subjects": {"S1": 2}}""";
 
     private readonly TempFolder _folder = new();
-    private readonly InstantClock _clock = new();
+    private readonly InstantClock _clock = new(new JudgeSettings().Timeout);
 
     private string Answers => _folder.File("answers.jsonl");
 
@@ -63,8 +63,8 @@ public sealed class ChatJudgeTests : IDisposable
                 "502 html" => Deed.Reply(502, "<html>bad gateway</html>", "text/html"),
                 "503 after 3" => Deed.Reply(503, "", headers: ("Retry-After", "3")),
                 "408" => Deed.Reply(408, ""),
-                "hang" => Deed.Hang,
-                "stall" => Deed.Stall,
+                "hang" => InTime(Deed.Hang),
+                "stall" => InTime(Deed.Stall),
                 "close" => Deed.Close,
                 "cut off" => Deed.CutOff(Good),
                 "flood" => Deed.Flood,
@@ -76,7 +76,7 @@ public sealed class ChatJudgeTests : IDisposable
                 _ => throw new ArgumentOutOfRangeException(nameof(trouble)),
             },
             Deed.Say(Good));
-        var answer = await Score(server, settings: s => s with { Timeout = TimeSpan.FromMilliseconds(trouble is "hang" or "stall" ? 1000 : 20_000) });
+        var answer = await Score(server);
         Assert.Equal((4, 2), (answer.Coherence, answer.Behavioral[0]));
         Assert.Equal(2, server.Requests.Count);
         var wait = Assert.Single(_clock.Waits).TotalSeconds;
@@ -85,6 +85,15 @@ public sealed class ChatJudgeTests : IDisposable
         // both are kept, as they came
         Assert.Equal([false, true], Kept().Select(l => (bool)l["final"]!));
         Assert.Equal(Deed.Completion(Good), (string)Kept()[1]["body"]!);
+        if (trouble is "hang" or "stall") Assert.Equal("no answer within 120 seconds", (string)Kept()[0]["body"]!);
+
+        // what would never end does when the time limit is over
+        Deed InTime(Deed endless) => new((stream, cancel) =>
+        {
+            var deed = endless.Do(stream, cancel);
+            _clock.RunOut();
+            return deed;
+        });
     }
 
     [Fact]
@@ -267,7 +276,7 @@ public sealed class ChatJudgeTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(30), Assert.Single(_clock.Waits));
 
         // those who come while it runs wait for the rest of it
-        var clock = new InstantClock();
+        var clock = new InstantClock(Timeout.InfiniteTimeSpan);
         var backOff = new BackOff(clock);
         await backOff.Wait(1, TimeSpan.FromSeconds(9), default);
         await backOff.Gate(default);
@@ -277,10 +286,16 @@ public sealed class ChatJudgeTests : IDisposable
     [Fact]
     public async Task The_first_refusal_ends_them_all()
     {
-        using var server = new MisbehavingServer((_, n) => n < 5 ? Deed.Say(Good) : Deed.Reply(401, "gone"));
+        var five = new TaskCompletionSource();
+        using var server = new MisbehavingServer((_, n) => n < 5 ? Deed.Say(Good) : new Deed(async (stream, cancel) =>
+        {
+            await five.Task.WaitAsync(cancel); // else it may end an answer that is on its way
+            return await Deed.Reply(401, "gone").Do(stream, cancel);
+        }));
+        var progress = new Collected([], at => { if (at >= 5 / 50.0) five.TrySetResult(); });
         using (var judge = Judge(server, s => s with { Concurrency = 2 }))
-            Assert.Equal("FF5306", (await Assert.ThrowsAsync<FeatureFlowException>(() => judge.ScoreAsync([.. Enumerable.Range(0, 50).Select(i => Question($"{i}"))]))).Code);
-        Assert.InRange(server.Requests.Count, 6, 8);
+            Assert.Equal("FF5306", (await Assert.ThrowsAsync<FeatureFlowException>(() => judge.ScoreAsync([.. Enumerable.Range(0, 50).Select(i => Question($"{i}"))], progress))).Code);
+        Assert.InRange(server.Requests.Count, 6, 7);
         Assert.Equal(5, Kept().Count(l => (bool)l["final"]!)); // what was answered stays
     }
 
@@ -420,7 +435,7 @@ public sealed class ChatJudgeTests : IDisposable
 
     private ChatJudge Judge(string url, Func<JudgeSettings, JudgeSettings>? settings = null)
     {
-        var usual = new JudgeSettings { Timeout = TimeSpan.FromSeconds(20) };
+        var usual = new JudgeSettings();
         return new ChatJudge(Endpoint(url), settings?.Invoke(usual) ?? usual, Answers, _clock);
     }
 
@@ -441,11 +456,12 @@ public sealed class ChatJudgeTests : IDisposable
 
     private static (FailureKind Kind, string Code) Code(Action act) => Assert.Throws<FeatureFlowException>(act) is var e ? (e.Kind, e.Code) : default;
 
-    private sealed class Collected(List<double> shares) : IProgress<double>
+    private sealed class Collected(List<double> shares, Action<double>? then = null) : IProgress<double>
     {
         public void Report(double value)
         {
             lock (shares) shares.Add(value);
+            then?.Invoke(value);
         }
     }
 }

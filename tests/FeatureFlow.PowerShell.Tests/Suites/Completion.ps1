@@ -36,7 +36,9 @@ Test 'choices' {
 
 Test 'it is quick' {
     Complete "Get-SaeFeature $Stories -Layer " | Out-Null
-    $clock = Measure-Command { Complete "Get-SaeFeature $Stories -Layer " }
-    Assert-True ($clock.TotalMilliseconds -lt 500) "$($clock.TotalMilliseconds) ms"
-    "$([int]$clock.TotalMilliseconds) ms"
+    # a busy machine may delay any of them; slow code delays them all
+    $times = 1..10 | ForEach-Object { (Measure-Command { Complete "Get-SaeFeature $Stories -Layer " }).TotalMilliseconds }
+    $least = ($times | Measure-Object -Minimum).Minimum
+    Assert-True ($least -lt 300) "$times ms"
+    "$([int]$least) ms"
 }

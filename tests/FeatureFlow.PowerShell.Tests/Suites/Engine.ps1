@@ -1,9 +1,12 @@
 # One engine for the whole process: runspaces, importing again, letting go; and a module that keeps to itself.
 
 Test 'importing' {
-    $clock = Measure-Command { Import-Module $Module }
-    "import took $([int]$clock.TotalMilliseconds) ms"
-    Assert-True ($clock.TotalSeconds -lt 5) "$($clock.TotalMilliseconds) ms"
+    # of the processor's time, which does not grow with what else it has to do
+    $before = [Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime
+    Import-Module $Module
+    $took = [Diagnostics.Process]::GetCurrentProcess().TotalProcessorTime - $before
+    "import took $([int]$took.TotalMilliseconds) ms"
+    Assert-True ($took.TotalSeconds -lt 5) "$($took.TotalMilliseconds) ms"
 }
 
 Test 'ForEach-Object -Parallel shares the engine' {

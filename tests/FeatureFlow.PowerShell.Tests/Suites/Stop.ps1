@@ -21,7 +21,7 @@ function Measure-Stop([scriptblock] $Work, [scriptblock] $Until) {
 
 # a busy machine may delay any single stop; slow code delays them all
 function Assert-Prompt([scriptblock] $Measure) {
-    $times = foreach ($try in 1..5) {
+    $times = foreach ($try in 1..50) {
         $elapsed = & $Measure $try
         $elapsed
         if ($elapsed -le 100) { break }
