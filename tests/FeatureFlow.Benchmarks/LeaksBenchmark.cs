@@ -34,7 +34,7 @@ internal sealed class LeaksBenchmark : Benchmark
         {
             using var flow = new FlowEngine(tensors);
             using var lease = flow.Model(Path.Combine(typeof(LeaksBenchmark).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(a => a.Key == "RepositoryRoot").Value!, "tests", "fixtures", "models", "gpt2-hub-layout"));
-            foreach (var (cmdlet, work) in Works(options, tensors, flow, lease.Model, Pack(folder, lease.Model)).Where(w => options.Only is null || w.Cmdlet.Contains(options.Only, StringComparison.OrdinalIgnoreCase)))
+            foreach (var (cmdlet, work) in Works(options, tensors, flow, lease.Model, folder).Where(w => options.Only is null || w.Cmdlet.Contains(options.Only, StringComparison.OrdinalIgnoreCase)))
             {
                 var steps = new[] { options.Calls / 10, options.Calls / 2, options.Calls };
                 var found = new List<(double Mebibytes, long Tensors)>();
@@ -54,21 +54,22 @@ internal sealed class LeaksBenchmark : Benchmark
         }
     }
 
-    private static Pack Pack(string folder, LanguageModel model)
+    private static Pack Pack(string folder, LanguageModel model, int features, params Site[] sites)
     {
-        var saes = (from layer in Enumerable.Range(0, Layers) from site in new[] { Site.Res, Site.Mlp, Site.Att } select new PackSae(layer, site, Path.Combine(folder, $"{site.Name()}_{layer}", "params.npz"))).ToList();
+        var saes = (from layer in Enumerable.Range(0, Layers) from site in sites select new PackSae(layer, site, Path.Combine(folder, $"{site.Name()}_{layer}", "params.npz"))).ToList();
         foreach (var sae in saes)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(sae.Path)!);
-            MadeNpz.Write(sae.Path, model.Config.Width, Features);
+            MadeNpz.Write(sae.Path, model.Config.Width, features);
         }
 
         File.WriteAllText(Path.Combine(folder, "pack.yaml"), "");
         return new Pack("made", Path.Combine(folder, "pack.yaml"), model.Folder, saes, []);
     }
 
-    private static IEnumerable<(string Cmdlet, Action Work)> Works(BenchmarkOptions options, ITensorEngine engine, FlowEngine flow, LanguageModel model, Pack made)
+    private static IEnumerable<(string Cmdlet, Action Work)> Works(BenchmarkOptions options, ITensorEngine engine, FlowEngine flow, LanguageModel model, string folder)
     {
+        var made = Pack(folder, model, Features, Site.Res, Site.Mlp, Site.Att);
         var pack = flow.Open(made, FeatureDescriptions.None);
         int[] ids = [2, 9, 17, 30, 101, 7];
         var document = new TokenDocument(ids, true, "made up");
@@ -93,7 +94,11 @@ internal sealed class LeaksBenchmark : Benchmark
             var activity = new FeatureActivity(pack, model, [document], [new SiteAddress(0, Site.Res), new SiteAddress(1, Site.Res)]);
             _ = FeatureMapMeasurement.Of(errors).With(little.Mean(activity.MatchShares(errors)));
         });
-        yield return ("Measure-LayerApproximation", () => LayerApproximations.Measure(pack, model, [document], new ApproximationOptions { Quantiles = [0.5], Bootstrap = little }));
+        // every substitute with its pass through the model; a few features, and as few tokens, because there are so many of them
+        var few = flow.Open(Pack(Path.Combine(folder, "few"), model, 8, Site.Res), FeatureDescriptions.None);
+        var start = new TokenDocument(ids[..3], true, "made up");
+        var approximation = new ApproximationOptions { Quantiles = [0.5], TransitionTops = [1], Bootstrap = little };
+        yield return ("Measure-LayerApproximation", () => LayerApproximations.Measure(few, model, [start], approximation));
 
         var graph = FlowGraphBuilder.Build(pack, feature, new FlowGraphOptions { Thresholds = new Thresholds(-1, -1, -1), Top = 2 });
         yield return ("Export-FlowGraph", () => GraphFile.Render(graph, GraphFormat.Json));

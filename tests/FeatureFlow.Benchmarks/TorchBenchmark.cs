@@ -38,6 +38,13 @@ internal sealed class TorchBenchmark : Benchmark
         var onCard = engine.Memory is { OnCard: true };
         yield return new Row($"device: {engine.Info.Device}", engine.Memory is { DeviceBytes: > 0 and var bytes } ? bytes / 1048576.0 : null, "MiB");
         engine.Dispose();
+        if (options.Full && !onCard && options.Engine is null)
+        {
+            // hours on a processor, and nothing to be learnt from them
+            yield return new Row("the sizes of --full are for a CUDA card, and the torch engine sees none here; --engine torch,cpu measures the processor with them all the same", null, "");
+            yield break;
+        }
+
         var plain = asked.Options ?? new EngineOptions();
         EngineOptions[] settings = options.Engine is not null ? [plain] : onCard ? [plain, plain with { Tf32 = true }, plain with { Compute = ComputeType.BF16 }] : [plain];
         foreach (var setting in settings)
