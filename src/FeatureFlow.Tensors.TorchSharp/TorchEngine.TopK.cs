@@ -136,7 +136,7 @@ public sealed partial class TorchEngine
                 TorchTensor scores = _x_QD!.narrow(0, at, n).mm(y.t()), best = _best_QL!.narrow(0, at, n), place = _place_QL!.narrow(0, at, n);
                 if (bias is not null) scores.add_(bias);
                 if (!_plain) scores = Finite(scores);
-                var (values, indices) = scores.topk(Math.Min(_list, count), sorted: false);
+                var (values, indices) = Largest(scores, Math.Min(_list, count));
                 var (both, places) = (Torch.cat([best, values], 1), Torch.cat([place, indices.add(first)], 1));
                 (values, indices) = both.topk(_list, sorted: false);
                 place.copy_(places.gather(1, indices));
@@ -144,6 +144,22 @@ public sealed partial class TorchEngine
             }
 
             engine.Blocks(Name, _queries, count * 12L, cancel, Part, flop);
+        }
+
+        // The largest of every row, in any order. Few of many are looked for in few places: the largest of all lie in the groups whose own largest are largest, and to find those takes one
+        // quick pass; topk takes several slow ones
+        private (TorchTensor Values, TorchTensor Places) Largest(TorchTensor scores_QK, int count)
+        {
+            long rows = scores_QK.shape[0], keys = scores_QK.shape[1];
+            var size = (long)Math.Sqrt(keys / count); // about as many groups as members of those that are chosen
+            if (size < 4) return scores_QK.topk(count, sorted: false);
+            var groups = keys / size;
+            var grouped = scores_QK.narrow(1, 0, groups * size).view(rows, size, groups); // every groups-th key is of one group: rows are read as they lie
+            var chosen = grouped.amax([1]).topk(count, sorted: false).indexes;
+            var places = chosen.unsqueeze(1).add(Torch.arange(0, size, ScalarType.Int64, engine._device).mul(groups).view(1, size, 1)).view(rows, size * count);
+            if (groups * size < keys) places = Torch.cat([places, Torch.arange(groups * size, keys, ScalarType.Int64, engine._device).unsqueeze(0).expand(rows, -1)], 1);
+            var (values, best) = scores_QK.gather(1, places).topk(count, sorted: false);
+            return (values, places.gather(1, best));
         }
 
         // Best first. Only those within twice the error of the k-th can be among the best in truth
