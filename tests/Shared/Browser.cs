@@ -23,7 +23,7 @@ public sealed class BrowserFactAttribute : FactAttribute
 public sealed class Browser : IAsyncDisposable
 {
     private static readonly JsonSerializerOptions WithoutNulls = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5); // for what hangs; a busy machine is slow
     private readonly TempFolder _profile = new();
     private readonly ClientWebSocket _socket = new();
     private readonly List<JsonNode> _events = [];
