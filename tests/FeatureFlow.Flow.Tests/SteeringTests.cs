@@ -137,6 +137,62 @@ public sealed class SteeringTests : IDisposable
     }
 
     [Theory]
+    [InlineData("5/res/108", "5/res/108")] // the last state alone: no layer of the unsteered model is left to compute
+    [InlineData("0/res/794", "0/res/108")]
+    [InlineData("2/mlp/40", "2/mlp/40", "2/res/36")]
+    [InlineData("3/att/12", "3/res/199", "1/res/36")]
+    [InlineData("1/res/36 4/mlp/7", "1/res/36", "1/mlp/5", "4/res/108")]
+    [InlineData("2/res/36 2/att/9", "2/res/36")]
+    public void Measures_are_those_of_two_whole_passes(string edited, params string[] targets)
+    {
+        var plan = new SteeringPlan { Name = "p", Edits = [.. edited.Split(' ').Select(f => new FeatureEdit(FeatureId.Parse(f), EditMethod.Add, 6))], Targets = [.. targets.Select(FeatureId.Parse)] };
+        int[] ids = [1, 403, 407, 261, 378];
+        var options = new SteeringOptions { Generation = SteeringOptions.PaperGeneration with { MaxTokens = 7, StopAtEos = false } };
+        var results = Steerer.Run(_pack, Model, [.. Enumerable.Range(0, 3).Select(n => new SteeringTask(plan, ids[..(n + 3)], "", n)), new SteeringTask(SteeringPlan.Unsteered, ids, "")], options).ToList();
+        using var set = new InterventionSet(_pack, Model, [plan.Edits]);
+        foreach (var result in results.Where(r => r.Plan == "p"))
+        {
+            var first = result.Sample + 2;
+            int[] all = [.. ids[..(result.Sample + 3)], .. result.Ids[..^1]];
+            using var hook = set.Hook([new RowEdits(0)]);
+            var (steered, after) = Pass(new SiteHooks(hook, Capture()));
+            var (clean, before) = Pass(Capture());
+            Assert.Equal(Enumerable.Range(first, 7).Average(t => Divergence(steered[t], clean[t])), result.Kl!.Value, 4);
+            Assert.Equal(Math.Exp(Enumerable.Range(0, 7).Average(i => -LogSoftmax(clean[first + i])[result.Ids[i]])), result.Perplexity!.Value, 2);
+            Assert.Equal(before, result.TargetBefore!.Value, 3);
+            Assert.Equal(after, result.TargetAfter!.Value, 3);
+
+            (float[][] Logits, double Targets) Pass(ISiteHook watched)
+            {
+                using var pass = Model.Forward(new TokenBatch([all]), new ForwardOptions { Hook = watched });
+                var logits = TestEngine.Read(pass.Logits!);
+                var seen = (watched as SiteCapture ?? _capture)!.Captured;
+                return ([.. logits.Chunk(Model.Config.Vocabulary)], plan.Targets.Average(f => Enumerable.Range(first, 7).Average(t => Activation(f, seen[new SiteAddress(f.Layer, f.Site)], t))));
+            }
+        }
+
+        SiteCapture Capture() => _capture = new SiteCapture(Model.Engine, plan.Targets.Select(f => new SiteAddress(f.Layer, f.Site)).Distinct());
+    }
+
+    private SiteCapture? _capture;
+
+    private double Activation(FeatureId feature, Tensor x_TD, int token)
+    {
+        var sae = _pack.Sae(feature.Layer, feature.Site);
+        using var z_TF = Tensor.Allocate(DType.F32, x_TD.Shape[0], sae.Info.FeatureCount);
+        sae.Encode(Model.Engine, x_TD, z_TF, default);
+        return z_TF.AsSpan<float>()[(token * sae.Info.FeatureCount) + feature.Index];
+    }
+
+    private static double[] LogSoftmax(float[] logits)
+    {
+        double most = logits.Max(), sum = Math.Log(logits.Sum(x => Math.Exp(x - most)));
+        return [.. logits.Select(x => x - most - sum)];
+    }
+
+    private static double Divergence(float[] p, float[] q) => LogSoftmax(p).Zip(LogSoftmax(q), (a, b) => Math.Exp(a) * (a - b)).Sum();
+
+    [Theory]
     [InlineData(SteeredTokens.Prompt)]
     [InlineData(SteeredTokens.Continuation)]
     public void Only_chosen_tokens_are_steered(SteeredTokens tokens)

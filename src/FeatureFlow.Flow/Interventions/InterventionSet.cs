@@ -10,6 +10,7 @@ public sealed class InterventionSet : IDisposable
 {
     private readonly List<SiteEdits> _sites = [];
     private readonly int[] _firstLayers;
+    private readonly int[] _entryLayers;
 
     /// <summary>Gathers the weights that the edits need.</summary>
     /// <param name="pack">The pack that the features are of.</param>
@@ -23,6 +24,7 @@ public sealed class InterventionSet : IDisposable
         Model = model;
         Count = interventions.Count;
         _firstLayers = [.. interventions.Select(i => i.Where(e => !e.IsNothing).Select(e => e.Feature.Layer).DefaultIfEmpty(model.Config.Layers).Min())];
+        _entryLayers = [.. interventions.Select((edits, i) => _firstLayers[i] < model.Config.Layers && edits.All(e => e.IsNothing || e.Feature.Layer > _firstLayers[i] || e.Feature.Site == Site.Res) ? _firstLayers[i] + 1 : _firstLayers[i])];
         try
         {
             foreach (var place in interventions.SelectMany(i => i).Where(e => !e.IsNothing).Select(e => Place.Of(e.Feature)).Distinct().Order())
@@ -48,6 +50,9 @@ public sealed class InterventionSet : IDisposable
 
     /// <summary>The lowest layer that an intervention touches: below it everything is as without it. The number of layers when it does nothing.</summary>
     public int FirstLayer(int intervention) => _firstLayers[intervention];
+
+    /// <summary>The lowest layer whose input an intervention changes or which it changes inside: one above <see cref="FirstLayer"/> where only what that layer leaves is edited. Up to the number of layers.</summary>
+    public int EntryLayer(int intervention) => _entryLayers[intervention];
 
     /// <summary>A hook that makes the edits of a batch of rows; for one thread at a time.</summary>
     /// <param name="byOwner">Of every owner of a row (<see cref="TokenBatch.Owners"/>): the intervention, −1 for none, and where it is made.</param>

@@ -6,7 +6,7 @@ namespace FeatureFlow.Flow;
 
 /// <summary>
 /// Notes what the steered model does while it writes, token by token, so that measuring needs no second steered pass: how far the state was moved, the targets'
-/// activations, the state that enters the lowest edited layer (that of the unsteered model, still) and the one that leaves the last.
+/// activations, the state just before the first edit (that of the unsteered model, still) and the one that leaves the last layer.
 /// </summary>
 internal sealed class SteeredTrace : ISiteHook, IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
         _keepsLogits = (long)Math.Min(_tasks.Count, work.RowsTogether) * work.Options.Generation.MaxTokens * _set.Model.Config.Vocabulary * sizeof(float) <= LogitBytes;
         _targets = new TargetReader(work.Pack, _set.Model.Engine, _plans.SelectMany(p => p.Targets));
         _hooks = new SiteHooks(edits, _targets);
-        _entries = [.. Enumerable.Range(0, _plans.Count).Select(_set.FirstLayer).Where(l => l > 0 && l < _set.Model.Config.Layers)];
+        _entries = [.. Enumerable.Range(0, _plans.Count).Where(p => !IsNothing(p)).Select(_set.EntryLayer).Where(l => l > 0)];
         _edits.Norms = [];
     }
 
@@ -50,18 +50,17 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     /// <inheritdoc/>
     public void Visit(SiteAddress at, Tensor x_TD, TokenBatch batch)
     {
+        if (at.Site == Site.Res && _entries.Contains(at.Layer + 1)) NoteEntering(at.Layer + 1, x_TD, batch);
         if (_hooks.Wants(at)) _hooks.Visit(at, x_TD, batch);
-        if (at.Site != Site.Res || (at.Layer != Last && !_entries.Contains(at.Layer + 1))) return;
+        if (at.Site != Site.Res || at.Layer != Last) return;
         var width = x_TD.Shape[1];
-        var state = Host(ref _host, x_TD);
+        Tensor? state = null;
         for (var r = 0; r < batch.Rows.Length; r++)
         {
             var (run, owner) = (batch.Rows[r], batch.Owners[r]);
             var notes = Notes(owner, run.Position);
             var from = run.Position - notes.Start;
-            if (_set.FirstLayer(_planOf[owner]) == at.Layer + 1) notes.Entering.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
-            if (at.Layer != Last) continue;
-            if (!_keepsLogits || _set.FirstLayer(_planOf[owner]) > Last) notes.Leaving.Put(from, state.AsSpan<float>().Slice(run.Token * width, run.Count * width));
+            if (!_keepsLogits || IsNothing(_planOf[owner])) notes.Leaving.Put(from, (state ??= Host(ref _host, x_TD)).AsSpan<float>().Slice(run.Token * width, run.Count * width));
             var targets = _plans[_planOf[owner]].Targets;
             for (var i = 0; i < run.Count; i++)
             {
@@ -70,10 +69,24 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
             }
         }
 
-        if (at.Layer != Last) return;
         _edits.Norms = [];
         _targets.Forget();
     }
+
+    // before the first edit of a row is made; of a prompt the unsteered model reads all itself
+    private void NoteEntering(int layer, Tensor x_TD, TokenBatch batch)
+    {
+        var width = x_TD.Shape[1];
+        Tensor? state = null;
+        for (var r = 0; r < batch.Rows.Length; r++)
+        {
+            var (run, owner) = (batch.Rows[r], batch.Owners[r]);
+            if (_set.EntryLayer(_planOf[owner]) != layer || IsNothing(_planOf[owner]) || Notes(owner, run.Position) is not { Start: > 0 } notes) continue;
+            notes.Entering.Put(run.Position - notes.Start, (state ??= Host(ref _host, x_TD)).AsSpan<float>().Slice(run.Token * width, run.Count * width));
+        }
+    }
+
+    private bool IsNothing(int plan) => _set.FirstLayer(plan) > Last;
 
     /// <summary>Keeps the logits of a pass, if logits are kept: those of a prompt until something is written, then those of what was written.</summary>
     public void Keep(Tensor logits_RV, IReadOnlyList<int> owners)
@@ -163,7 +176,7 @@ internal sealed class TokenNotes(int width, int vocabulary, int most) : IDisposa
     /// <summary>Activations of the plan's targets, target by target within a token.</summary>
     public NumberRows Targets { get; } = new(1);
 
-    /// <summary>[T,D] what enters the lowest edited layer; empty where that is the first layer, or none.</summary>
+    /// <summary>[T,D] what enters the plan's entry layer, before any edit; empty of prompts, and where that is the first layer, or none.</summary>
     public NumberRows Entering { get; } = new(width);
 
     /// <summary>[T,D] what leaves the last layer, where logits are not kept or the plan does nothing.</summary>

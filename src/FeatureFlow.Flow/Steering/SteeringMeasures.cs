@@ -8,8 +8,8 @@ namespace FeatureFlow.Flow;
 internal readonly record struct TextMeasures(double Norm, double Kl, double? Perplexity, double? Before, double? After);
 
 /// <summary>
-/// Measures finished texts, many together. The steered side was noted while they were written; the unsteered model reads what was written through the layers from the
-/// lowest edited one on, for below that both are one, and starts behind the prompt, which it has read before.
+/// Measures finished texts, many together. The steered side was noted while they were written; the unsteered model reads what was written through the layers behind the
+/// first edit, for before that both are one, and starts behind the prompt, which it has read before.
 /// </summary>
 internal sealed class SteeringMeasures : IDisposable
 {
@@ -58,9 +58,9 @@ internal sealed class SteeringMeasures : IDisposable
     public TextMeasures[] Of(IReadOnlyList<(int Task, int[] Written)> texts, CancellationToken cancel)
     {
         var measures = new TextMeasures[texts.Count];
-        foreach (var group in texts.Select((t, i) => (t.Task, t.Written, Place: i)).GroupBy(t => _set.FirstLayer(_planOf[t.Task])))
+        foreach (var group in texts.Select((t, i) => (t.Task, t.Written, Place: i)).GroupBy(t => (Entry: _set.EntryLayer(_planOf[t.Task]), IsNothing: _set.FirstLayer(_planOf[t.Task]) >= Model.Config.Layers)))
         {
-            foreach (var (place, measured) in Of([.. group], group.Key, cancel)) measures[place] = measured;
+            foreach (var (place, measured) in Of([.. group], group.Key.Entry, group.Key.IsNothing, cancel)) measures[place] = measured;
         }
 
         _trace.Forget(texts.Select(t => t.Task));
@@ -75,10 +75,10 @@ internal sealed class SteeringMeasures : IDisposable
         foreach (var tensor in new[] { _rows_TD, _hostRows_TD, _clean_TV, _numbers_T, _hostNumbers_T, _steered_TV, _entering_TD, _host_TD }) tensor?.Dispose();
     }
 
-    // texts whose plans have one lowest edited layer
-    private IEnumerable<(int Place, TextMeasures Measures)> Of(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int first, CancellationToken cancel)
+    // texts whose plans have one entry layer
+    private IEnumerable<(int Place, TextMeasures Measures)> Of(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int entry, bool isNothing, CancellationToken cancel)
     {
-        var readings = Read(texts, first, cancel);
+        var readings = Read(texts, entry, isNothing, cancel);
         var (kl, loss) = Compare(readings, cancel);
         var at = 0;
         foreach (var reading in readings)
@@ -97,7 +97,7 @@ internal sealed class SteeringMeasures : IDisposable
     }
 
     // the unsteered model reads what was written
-    private List<Reading> Read(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int first, CancellationToken cancel)
+    private List<Reading> Read(IReadOnlyList<(int Task, int[] Written, int Place)> texts, int entry, bool isNothing, CancellationToken cancel)
     {
         var config = Model.Config;
         var readings = new List<Reading>();
@@ -108,7 +108,7 @@ internal sealed class SteeringMeasures : IDisposable
         }
 
         // plans that change nothing: the unsteered model is the one that wrote
-        if (first >= config.Layers)
+        if (isNothing)
         {
             foreach (var reading in readings)
             {
@@ -126,17 +126,24 @@ internal sealed class SteeringMeasures : IDisposable
             var prompt = _prompts.Of(reading.Ids, cancel);
             reading.Clean.Put(0, prompt.Leaving);
             reading.Before = reading.Targets.Sum(t => (double)prompt.Targets[t]);
-            if (reading.Predictions > 1) cache!.CopyFrom(prompt.Cache, 0, reading.Row = further.IndexOf(reading), reading.Ids.Length);
+            if (reading.Predictions > 1) cache!.CopyFrom(prompt.Cache, 0, reading.Row = further.IndexOf(reading), reading.Ids.Length, entry);
         }
 
         if (further.Count > 0)
         {
             // the last token that was written is not read by anybody
             var batch = TokenBatch.Continue(cache!, [.. further.Select(r => r.Written[..^1])]);
-            var entering_TD = first > 0 ? Entering(batch, further) : null;
+            var entering_TD = entry > 0 ? Entering(batch, further) : null;
             _targets.Forget();
-            using var pass = Model.Forward(batch, new ForwardOptions { Cache = cache, FirstLayer = first, Resid_TD = entering_TD, Hook = _targets, Logits = LogitsWanted.None }, cancel);
-            var host_TD = pass.Resid_TD.Storage is HostStorage ? pass.Resid_TD : Host(pass.Resid_TD);
+
+            // a site that is edited there shows what it was before
+            var before = new SiteAddress(entry - 1, Site.Res);
+            if (entering_TD is not null && _targets.Wants(before)) _targets.Visit(before, entering_TD, batch);
+            using var pass = entry < config.Layers
+                ? Model.Forward(batch, new ForwardOptions { Cache = cache, FirstLayer = entry, Resid_TD = entering_TD, Hook = _targets, Logits = LogitsWanted.None }, cancel)
+                : null;
+            var leaving_TD = pass?.Resid_TD ?? entering_TD!;
+            var host_TD = leaving_TD.Storage is HostStorage ? leaving_TD : Host(leaving_TD);
             foreach (var reading in further)
             {
                 var run = batch.Rows[reading.Row];

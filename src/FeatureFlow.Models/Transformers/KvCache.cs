@@ -47,11 +47,16 @@ public sealed class KvCache : IDisposable
     }
 
     /// <summary>Copies the first <paramref name="length"/> positions of a row of another cache of the same model to a row of this one.</summary>
-    public void CopyFrom(KvCache other, int otherRow, int row, int length)
+    /// <param name="other">The other cache.</param>
+    /// <param name="otherRow">Its row.</param>
+    /// <param name="row">The row of this one.</param>
+    /// <param name="length">How many positions.</param>
+    /// <param name="firstLayer">From this layer on; what is below is left, and must not be read.</param>
+    public void CopyFrom(KvCache other, int otherRow, int row, int length, int firstLayer = 0)
     {
         if (other._keys.Length != _keys.Length || other._width != _width || length > other._lengths[otherRow]) throw ModelErrors.CacheMismatch("it is of another model, or shorter");
         Reserve(length);
-        for (var l = 0; l < _keys.Length; l++)
+        for (var l = firstLayer; l < _keys.Length; l++)
         {
             _engine.Copy(Part(other._keys[l], otherRow, 0, length), Part(_keys[l], row, 0, length));
             _engine.Copy(Part(other._values[l], otherRow, 0, length), Part(_values[l], row, 0, length));
