@@ -109,6 +109,21 @@ public sealed class SteeringTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(64)]
+    [InlineData(3)]
+    public void Texts_come_plan_by_plan_in_the_order_of_the_tasks(int rows)
+    {
+        // ends as they may: some texts are over long before those that were begun with them
+        SteeringPlan[] plans = [SteeringPlan.Unsteered, new SteeringPlan { Name = "p", Edits = [new FeatureEdit(new FeatureId(1, Site.Res, 5), EditMethod.Add, 4)] }];
+        int[] ids = [1, 403, 407];
+        var tasks = (from sample in Enumerable.Range(0, 20) from plan in plans select new SteeringTask(plan, ids, "", sample)).ToList();
+        var options = new SteeringOptions { Measure = false, Generation = SteeringOptions.PaperGeneration with { MaxTokens = 24, Stop = ["."], RowsTogether = rows } };
+        var results = Steerer.Run(_pack, Model, tasks, options).ToList();
+        Assert.True(results.Select(r => r.Ids.Length).Distinct().Count() > 3);
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => 2 * i).Concat(Enumerable.Range(0, 20).Select(i => (2 * i) + 1)), results.Select(r => r.Task));
+    }
+
     private static IEnumerable<float> Numbers(SteeringResult r) => new[] { r.PerturbationNorm, r.Kl, r.Perplexity, r.TargetBefore, r.TargetAfter }.Select(v => (float)(v ?? 0));
 
     [Fact]

@@ -166,12 +166,19 @@ public class MatMulTests
         {
             var constant = Make.Matrix(300, 200, 3);
             ((HostStorage)constant.Storage).Seal();
-            Assert.Null(Cpu.PackedWeights.Of(constant, 4)); // one or few rows read what is stored
             Assert.Null(Cpu.PackedWeights.Of(constant, 12));
             var strips = Cpu.PackedWeights.Of(constant, 12);
             Assert.NotNull(strips);
             Assert.Same(strips, Cpu.PackedWeights.Of(constant, 12));
             Assert.True(Cpu.PackedWeights.KeptBytes >= 4 * strips.Length - 64);
+
+            // few rows read them while all fit in a cache, else what is stored
+            Assert.True(Cpu.PackedWeights.KeptBytes > Cpu.PackedWeights.CacheBytes || Cpu.PackedWeights.Of(constant, 1) == strips);
+            var budget = Cpu.PackedWeights.Budget;
+            Cpu.PackedWeights.Budget = 0;
+            Assert.Null(Cpu.PackedWeights.Of(constant, 1));
+            Assert.Same(strips, Cpu.PackedWeights.Of(constant, 12));
+            Cpu.PackedWeights.Budget = budget;
             return new WeakReference(strips);
         }
     }

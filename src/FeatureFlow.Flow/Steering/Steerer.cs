@@ -39,7 +39,9 @@ public static class Steerer
     private const int FewestTexts = 8; // of a lane
     private const int ResultsAhead = 256; // of whoever takes them
 
-    /// <summary>The texts, each as soon as it is finished and measured.</summary>
+    /// <summary>
+    /// The texts, each as soon as it and those before it are finished and measured: in the order of the tasks, but those that go on from one prompt under one plan with the first of them.
+    /// </summary>
     /// <param name="pack">The pack that the plans' features are of.</param>
     /// <param name="model">The model.</param>
     /// <param name="tasks">What to write.</param>
@@ -56,14 +58,24 @@ public static class Steerer
     private static IEnumerable<SteeringResult> Results(OpenedPack pack, LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options, CancellationToken cancel)
     {
         using var work = new SteeringWork(pack, model, tasks, options, Lanes(model, tasks, options), cancel);
-        if (work.Lanes == 1)
+        var (waiting, next) = (new Dictionary<int, SteeringResult>(), 0);
+        foreach (var result in AsTheyCome())
+        {
+            waiting.Add(result.Task, result);
+            while (next < tasks.Count && waiting.Remove(work.Order[next], out var ready))
+            {
+                next++;
+                yield return ready;
+            }
+        }
+
+        IEnumerable<SteeringResult> AsTheyCome() => work.Lanes == 1 ? OneLane() : SideBySide.Run(work.Lanes, Lane, ResultsAhead, cancel);
+
+        IEnumerable<SteeringResult> OneLane()
         {
             using var lane = new SteeringLane(work);
             foreach (var result in lane.Run(cancel)) yield return result;
-            yield break;
         }
-
-        foreach (var result in SideBySide.Run(work.Lanes, Lane, ResultsAhead, cancel)) yield return result;
 
         IEnumerable<SteeringResult> Lane(int number, CancellationToken stop)
         {

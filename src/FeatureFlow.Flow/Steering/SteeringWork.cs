@@ -23,6 +23,7 @@ internal sealed class SteeringWork : IDisposable
         _waiting = new int[prompts.Count];
         foreach (var prompt in PromptOf) _waiting[prompt]++;
         Queue = new WaitingPrompts([.. tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, PlanOf[i]))], lanes);
+        Order = [.. WaitingPrompts.Grouped(Queue.Prompts)];
         Edits = new InterventionSet(pack, model, [.. Plans.Select(p => p.Edits)], cancel);
     }
 
@@ -49,6 +50,9 @@ internal sealed class SteeringWork : IDisposable
     public int[] PromptOf { get; }
 
     public WaitingPrompts Queue { get; }
+
+    /// <summary>Tasks in the order in which they are begun, and their results given.</summary>
+    public int[] Order { get; }
 
     public InterventionSet Edits { get; }
 

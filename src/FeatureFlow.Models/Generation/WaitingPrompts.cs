@@ -9,11 +9,14 @@ namespace FeatureFlow.Models.Generation;
 public sealed class WaitingPrompts(IReadOnlyList<GenerationPrompt> prompts, int takers = 1)
 {
     private readonly Lock _lock = new();
-    private readonly Queue<int> _waiting = new(Enumerable.Range(0, prompts.Count).GroupBy(i => new PromptKey(prompts[i])).SelectMany(g => g));
+    private readonly Queue<int> _waiting = new(Grouped(prompts));
     private int _running;
 
     /// <summary>All prompts, those that were taken too.</summary>
     public IReadOnlyList<GenerationPrompt> Prompts => prompts;
+
+    /// <summary>Numbers of prompts in the order in which they are taken: as they were given, but equal ones with the first of them.</summary>
+    public static IEnumerable<int> Grouped(IReadOnlyList<GenerationPrompt> prompts) => Enumerable.Range(0, prompts.Count).GroupBy(i => new PromptKey(prompts[i])).SelectMany(g => g);
 
     /// <summary>Whether all were taken.</summary>
     public bool IsEmpty

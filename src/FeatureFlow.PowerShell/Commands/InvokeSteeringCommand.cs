@@ -109,8 +109,8 @@ public sealed class InvokeSteeringCommand : SteeringCmdlet
         var model = lease.Model;
         var tasks = (from prompt in Prompt
                      let ids = model.Tokenizer.Encode(prompt)
-                     from sample in Enumerable.Range(0, Samples)
                      from plan in plans
+                     from sample in Enumerable.Range(0, Samples)
                      select new SteeringTask(plan, ids, prompt, sample)).ToList();
         var options = new SteeringOptions
         {

@@ -3,12 +3,16 @@ namespace FeatureFlow.Tensors.Cpu;
 /// <summary>
 /// A constant weight as float32 in strips of <see cref="Panels.Width"/> columns, made when a second batch of rows meets it and kept with its tensor: small models are used many
 /// times a second, and turning their weights anew each time costs more than multiplying. Weights too large for a cache are never kept, nor more of
-/// all of them together than a budget: those are limited by memory, which strips would only ask more of. Goes when the tensor goes.
+/// all of them together than a budget: those are limited by memory, which strips would only ask more of. One or few rows read strips too while all of them fit in a
+/// cache, else weights as they are stored, which may be half as large. Goes when the tensor goes.
 /// </summary>
 internal sealed class PackedWeights
 {
-    /// <summary>Rows from which on strips pay.</summary>
+    /// <summary>Rows from which on strips pay even where they come from memory.</summary>
     public const int FewestRows = 5;
+
+    /// <summary>Bytes of all strips up to which they pay for fewer rows too: what a last-level cache holds.</summary>
+    public const long CacheBytes = 16L << 20;
 
     private const long LargestBytes = 4L << 20;
 
@@ -33,9 +37,10 @@ internal sealed class PackedWeights
     /// <param name="rows">Rows that it will be multiplied with.</param>
     public static float[]? Of(Tensor b_KN, int rows)
     {
-        if (rows < FewestRows || !Panels.IsSupported || b_KN.Storage is not HostStorage { IsConstant: true } || b_KN.Rank != 2) return null;
+        if (!Panels.IsSupported || b_KN.Storage is not HostStorage { IsConstant: true } || b_KN.Rank != 2) return null;
         var kept = b_KN.Packed;
-        if (kept?._strips is { } strips) return strips.Values;
+        var most = rows < FewestRows ? Math.Min(CacheBytes, Budget) : Budget;
+        if (kept?._strips is { } strips) return rows >= FewestRows || KeptBytes <= most ? strips.Values : null;
         if (kept is null)
         {
             if (Bytes(b_KN) > LargestBytes) return null;
@@ -43,7 +48,7 @@ internal sealed class PackedWeights
             return null;
         }
 
-        return Interlocked.Increment(ref kept._uses) == 2 || kept._uses % 64 == 0 ? kept.Pack(b_KN) : null;
+        return Interlocked.Increment(ref kept._uses) == 2 || kept._uses % 64 == 0 ? kept.Pack(b_KN, most) : null;
     }
 
     /// <summary>Forgets the strips of a weight; they are made again when it is used again.</summary>
@@ -52,10 +57,10 @@ internal sealed class PackedWeights
     private static long Bytes(Tensor b_KN) => sizeof(float) * (long)b_KN.Shape[0] * Gemm.RoundUp(b_KN.Shape[1], Panels.Width);
 
     // null when there is no room: tried again later
-    private unsafe float[]? Pack(Tensor b_KN)
+    private unsafe float[]? Pack(Tensor b_KN, long most)
     {
         var bytes = Bytes(b_KN);
-        if (Interlocked.Add(ref s_kept, bytes) > Budget)
+        if (Interlocked.Add(ref s_kept, bytes) > most)
         {
             Interlocked.Add(ref s_kept, -bytes);
             return null;

@@ -61,7 +61,7 @@ internal sealed class SteerCommand : ToolCommand
 
         var plans = options.GetValue(_plans)!.SelectMany(SteeringPlanFile.Read).ToList();
         if (!options.GetValue(_noBaseline)) plans.Insert(0, SteeringPlan.Unsteered);
-        var tasks = (from prompt in prompts from sample in Enumerable.Range(0, options.GetValue(_samples)) from plan in plans select new SteeringTask(plan, prompt.Ids, prompt.Text, sample)).ToList();
+        var tasks = (from prompt in prompts from plan in plans from sample in Enumerable.Range(0, options.GetValue(_samples)) select new SteeringTask(plan, prompt.Ids, prompt.Text, sample)).ToList();
         var how = new SteeringOptions
         {
             Tokens = Enum.Parse<SteeredTokens>(options.GetValue(_tokens)!, ignoreCase: true),
@@ -78,17 +78,11 @@ internal sealed class SteerCommand : ToolCommand
             },
         };
 
-        // each as soon as it and all before it are there
         var results = new List<SteeringResult>();
-        var waiting = new SortedDictionary<int, SteeringResult>();
         foreach (var result in Steerer.Run(pack, model, tasks, how, context.Cancel))
         {
-            waiting.Add(result.Task, result);
-            while (waiting.Remove(results.Count, out var next))
-            {
-                results.Add(next);
-                Show(next, context);
-            }
+            results.Add(result);
+            Show(result, context);
         }
 
         if (options.GetValue(_out) is { } folder)
