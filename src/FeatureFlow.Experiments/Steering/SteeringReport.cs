@@ -42,7 +42,7 @@ internal sealed class SteeringReport
             var best = SteeringAggregate.Best(means).Where(m => m.Recipe is not null && m.Total.Count > 0).ToList();
             if (best.Count == 0) continue;
             var file = _plan.Subjects.Count > 1 ? $"{Safe(subject)}-" : "";
-            Show($"Scores for {subject}", file, [BestPerLayer(subject, means, best), BestOfAll(subject, means, best), AgainstBoth(subject, means), ByCoefficient(subject, means), TradeOff(subject, means), Measures(best, "best coefficient of every layer"), Places(best)]);
+            Show($"Scores for {subject}", file, [ByCoefficient(subject, means), BestPerCoefficient(subject, means), BestPerLayer(subject, means, best), BestOfAll(subject, means, best), AgainstBoth(subject, means), TradeOff(subject, means), Measures(best, "best coefficient of every layer"), Places(best)]);
             Graphs([.. Ways(best).Select(w => Best(w.Means)).GroupBy(m => m.Recipe!.Mode).Select(Best)]);
             report.Table($"Comparisons for {subject}, paired by prompt and draws", SteeringComparison.Columns, [.. SteeringComparison.Of([.. _texts.Where(t => t.Text.Subject == subject)], _plan.Lineage.Targets[0].Layer)]);
             var shown = Ways(best).Select(w => Best(w.Means)).ToList();
@@ -91,12 +91,29 @@ internal sealed class SteeringReport
 
     // Fig. 16: of every layer the best coefficient
     private static (string, Figure)? BestPerLayer(string subject, List<SteeringAggregate> means, List<SteeringAggregate> best) =>
-        ("best-per-layer", new Figure($"Best total score of every layer, {subject}", new Panel(Layer, Score("total score"),
-            [.. Ways(best).Select(w => new LineSeries(w.Name, [.. w.Means.OrderBy(m => m.Recipe!.Layer).Select(m => Dot.Of(m.Recipe!.Layer!.Value, m.Total, $"coefficient {Number(m.Recipe.Coefficient)}"))]) { Whiskers = Crowded(best) })])
+        ("best-per-layer", new Figure($"Best total score of every layer, {subject}", new Panel(new Axis("layer") { Categories = [.. best.Select(m => m.Recipe!.Layer!.Value).Distinct().Order().Select(Layers)] }, Score("total score"),
+            [.. Ways(best).Select(w => new BarSeries(w.Name, [.. w.Means.OrderBy(m => m.Recipe!.Layer).Select(m => Bar.Of(Layers(m.Recipe!.Layer!.Value), m.Total) with { Note = $"coefficient {Number(m.Recipe.Coefficient)}" })]))])
         { Guides = Unsteered(means) })
-        { Note = "Means over texts with 95 % bootstrap intervals; the coefficient is the one with the best mean, so that the best of many is a little flattered." });
+        { Note = "Single edits one layer, the others all up to it. Means over texts with 95 % bootstrap intervals; the coefficient is the one with the best mean, so that the best of many is a little flattered." });
 
-    // Fig. 9 to 11: ways of steering at their best
+    // Fig. 10 and 11: of every coefficient the best layer, and the layer that the features were picked at
+    private (string, Figure)? BestPerCoefficient(string subject, List<SteeringAggregate> means)
+    {
+        var steered = means.Where(m => m.Recipe is not null && m.Total.Count > 0).ToList();
+        if (steered.Select(m => m.Recipe!.Coefficient).Distinct().Count() < 2) return null;
+        var home = _plan.Lineage.Targets[0].Layer;
+        List<(string Name, List<SteeringAggregate> Means)> ways = [.. Ways(steered).Select(w => (w.Name, w.Means.GroupBy(m => m.Recipe!.Coefficient).Select(Best).OrderBy(m => m.Recipe!.Coefficient).ToList()))];
+        var initial = steered.Where(m => m.Recipe!.Mode == SteeringMode.Single && m.Recipe.Layer == home).OrderBy(m => m.Recipe!.Coefficient).ToList();
+        if (initial.Count > 0) ways.Add(($"single, layer {home} alone, where the features were picked", initial));
+        var positive = steered.All(m => m.Recipe!.Coefficient > 0) && steered.Max(m => m.Recipe!.Coefficient) >= 8 * steered.Min(m => m.Recipe!.Coefficient);
+        Panel Of(string label, Func<SteeringAggregate, Interval> of, double? most) => new(new Axis(_plan.Recipe.Method == EditMethod.Add ? "coefficient s" : "coefficient r") { Log = positive }, new Axis(label) { Min = 0, Max = most },
+            [.. ways.Select(w => new LineSeries(w.Name, [.. w.Means.Select(m => Mark(m.Recipe!.Coefficient, of(m), m.Plan, Crowded(means)))]))])
+        { Guides = [.. means.Where(m => m.Recipe is null && m.Total.Count > 0).Select(m => new Guide(of(m).Value, "unsteered"))] };
+        return ("best-per-coefficient", new Figure($"Best layer of every coefficient, {subject}", [Of("total score", m => m.Total, null), Of("behavioral", m => m.Behavioral, 5), Of("coherence", m => m.Coherence, 5)])
+        { Note = $"The layer with the best total of every coefficient and way{Intervals(means)}; behavioral and coherence are those of the same plans." });
+    }
+
+    // every way at its best
     private static (string, Figure)? BestOfAll(string subject, List<SteeringAggregate> means, List<SteeringAggregate> best)
     {
         var tops = Ways(best).Select(w => (w.Name, Mean: Best(w.Means))).ToList();
@@ -130,13 +147,21 @@ internal sealed class SteeringReport
         { PlotHeight = Math.Clamp(24 * coefficients.Count, 80, 240) });
     }
 
-    // one layer against several, coefficient by coefficient
+    // Fig. 9: one layer against several, coefficient by coefficient; the best single layer of each
     private (string, Figure)? ByCoefficient(string subject, List<SteeringAggregate> means) => _plan.Coefficients.Count < 2 ? null :
-        ("coefficients", new Figure($"Total score against layer for every coefficient, {subject}",
-        [
-            .. _plan.Coefficients.Distinct().Select(c => new Panel(Layer, Score("total"), [.. Ways([.. means.Where(m => m.Recipe?.Coefficient == c)]).Select(w =>
-                new LineSeries(w.Name, [.. w.Means.OrderBy(m => m.Recipe!.Layer).Select(m => Dot.Of(m.Recipe!.Layer!.Value, m.Total))]) { Whiskers = Crowded(means) })]) { Title = $"coefficient {Number(c)}", Guides = Unsteered(means) }),
-        ]));
+        ("coefficients", new Figure($"Total score against layer for every coefficient, {subject}", [.. _plan.Coefficients.Distinct().Select(c => OfCoefficient(c, [.. means.Where(m => m.Recipe?.Coefficient == c && m.Total.Count > 0)], means))])
+        { Note = $"Means over texts{Intervals(means)}. The upright line is at the best layer when one layer is edited." });
+
+    private static Panel OfCoefficient(double coefficient, List<SteeringAggregate> of, List<SteeringAggregate> means)
+    {
+        var lines = Ways(of).Select(w => new LineSeries(w.Name, [.. w.Means.OrderBy(m => m.Recipe!.Layer).Select(m => Mark(m.Recipe!.Layer!.Value, m.Total, m.Plan, Crowded(means)))]));
+        var single = of.Where(m => m.Recipe!.Mode == SteeringMode.Single).ToList();
+        Guide[] best = single.Count > 1 ? [new Guide(Best(single).Recipe!.Layer!.Value, "", Vertical: true)] : [];
+
+        // one scale for all coefficients
+        var most = means.Where(m => m.Total.Count > 0).Max(m => Crowded(means) || !m.Total.Known ? m.Total.Value : m.Total.High);
+        return new Panel(Layer, Score("total") with { Max = most > 0 ? 1.04 * most : null }, [.. lines]) { Title = $"coefficient {Number(coefficient)}", Guides = [.. Unsteered(means), .. best] };
+    }
 
     private static (string, Figure)? TradeOff(string subject, List<SteeringAggregate> means) =>
         ("trade-off", new Figure($"Coherence against {subject}", new Panel(new Axis("behavioral") { Min = 0, Max = 5 }, new Axis("coherence") { Min = 0, Max = 5 },
@@ -194,12 +219,19 @@ internal sealed class SteeringReport
 
     private static Guide[] Unsteered(List<SteeringAggregate> means) => [.. means.Where(m => m.Recipe is null && m.Total.Count > 0).Select(m => new Guide(m.Total.Value, "unsteered"))];
 
-    // bands over each other hide more than they show
+    // bands over each other hide more than they show: intervals of many lines are told, not drawn
+    private static Dot Mark(double x, Interval interval, string note, bool crowded) =>
+        crowded && interval.Known ? new Dot(x, interval.Value, Note: string.Create(CultureInfo.InvariantCulture, $"{note}, {interval.Low:0.###} to {interval.High:0.###}")) : Dot.Of(x, interval, note);
+
+    private static string Intervals(List<SteeringAggregate> means) => Crowded(means) ? "; intervals are in the tooltips" : ", with 95 % bootstrap intervals";
+
     private static bool Crowded(List<SteeringAggregate> means) => Ways([.. means.Where(m => m.Recipe is not null)]).Count > 3;
 
     private static Axis Layer { get; } = new("layer") { Whole = true };
 
     private static Axis Score(string label) => new(label) { Min = 0 };
+
+    private static string Layers(int layer) => layer.ToString(CultureInfo.InvariantCulture);
 
     private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 

@@ -5,7 +5,7 @@ namespace FeatureFlow.Experiments.Tests.Steering;
 /// <summary>Sweeps: the tables they leave, whole, interrupted and in shares.</summary>
 public sealed class SteeringSweepTests : IDisposable
 {
-    private static readonly string[] Tables = ["samples.csv", "plans.csv", "aggregate.csv", "best.csv", "comparisons.csv", "report.html", "figures/sea-best-per-layer.svg", "figures/wedding-layer-coefficient.svg"];
+    private static readonly string[] Tables = ["samples.csv", "plans.csv", "aggregate.csv", "best.csv", "comparisons.csv", "report.html", "figures/sea-best-per-layer.svg", "figures/sea-coefficients.svg", "figures/sea-best-per-coefficient.svg", "figures/wedding-layer-coefficient.svg"];
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -37,6 +37,12 @@ public sealed class SteeringSweepTests : IDisposable
         Assert.StartsWith("plan,method,mode,schedule,layer,coefficient,prompt,sample,seed,perturbation_norm,kl,perplexity,", lines[0], StringComparison.Ordinal);
         Assert.All(Tables, t => Assert.True(new FileInfo(_folder.File("whole", t)).Length > 200, t));
         Assert.Equal(lines.Length - 1, File.ReadAllLines(_folder.File("whole", "samples.csv")).Skip(1).Distinct().Count());
+
+        // Fig. 16 has a bar for every way and layer; Fig. 9 a panel for every coefficient
+        var bars = System.Xml.Linq.XDocument.Load(_folder.File("whole", "figures", "sea-best-per-layer.svg")).Descendants().Where(e => e.Name.LocalName == "title").Count(t => t.Value.Contains("coefficient ", StringComparison.Ordinal));
+        Assert.Equal(File.ReadLines(_folder.File("whole", "best.csv")).Count(l => l.Contains(",sea,", StringComparison.Ordinal) && !l.StartsWith("unsteered", StringComparison.Ordinal)), bars);
+        var panels = File.ReadAllText(_folder.File("whole", "figures", "sea-coefficients.svg"));
+        Assert.All(new[] { 4, 30 }, c => Assert.Contains($">coefficient {c}<", panels, StringComparison.Ordinal));
 
         // the flow graph, coloured by what the best plan of each mode does: the single one at one node, others at more
         var page = File.ReadAllText(_folder.File("whole", "report.html"));
