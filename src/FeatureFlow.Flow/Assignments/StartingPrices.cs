@@ -8,7 +8,7 @@ namespace FeatureFlow.Flow;
 internal static class StartingPrices
 {
     private const int SampledShare = 8;
-    private const int FewestSampled = 1024;
+    private const int FewestSampled = 256;
     private const int Turns = 2;
 
     // of a sample, the share that is near, and the most of it
