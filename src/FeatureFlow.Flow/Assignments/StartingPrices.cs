@@ -9,7 +9,7 @@ internal static class StartingPrices
 {
     private const int SampledShare = 8;
     private const int FewestSampled = 256;
-    private const int Turns = 2;
+    private const int Turns = 4;
 
     // of a sample, the share that is near, and the most of it
     private const int NearShare = 32;
