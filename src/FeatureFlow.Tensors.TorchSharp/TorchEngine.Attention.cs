@@ -65,9 +65,9 @@ public sealed partial class TorchEngine
 
             TorchTensor Plain()
             {
-                var scores = Products(mine, blockKeys.transpose(2, 3)).mul_(options.Scale);
-                if (options.SoftCap > 0) scores = scores.div_(options.SoftCap).tanh_().mul_(options.SoftCap);
-                if (Mask(starts, at, n, first, end, options.Window) is { } mask) scores.view(b, groups, fold, n, end).add_(mask.unsqueeze(2));
+                var scores = Products(mine, blockKeys.transpose(2, 3)).Mul_(options.Scale);
+                if (options.SoftCap > 0) scores = scores.Div_(options.SoftCap).tanh_().Mul_(options.SoftCap);
+                if (Mask(starts, at, n, first, end, options.Window) is { } mask) scores.view(b, groups, fold, n, end).Add_(mask.unsqueeze(2));
                 return Products(scores.softmax(-1), blockValues);
             }
 
@@ -75,7 +75,7 @@ public sealed partial class TorchEngine
             {
                 // its own scale is 1/√S; its own causal mask is for queries from the first position on
                 var scale = options.Scale * Math.Sqrt(head);
-                var scaled = Math.Abs(scale - 1) < 1e-6 ? mine : mine.mul((float)scale);
+                var scaled = Math.Abs(scale - 1) < 1e-6 ? mine : mine.Mul((float)scale);
                 var causal = fold == 1 && n == end && options.Window == 0 && n > 1 && starts.All(s => s == 0);
                 var mask = causal ? null : Mask(starts, at, n, first, end, options.Window);
                 if (mask is not null && fold > 1) mask = mask.unsqueeze(2).expand(b, 1, fold, n, end).reshape(b, 1, fold * n, end);
@@ -99,10 +99,10 @@ public sealed partial class TorchEngine
         var key = new MaskKey(starts, at, n, first, end, window);
         var known = _masks.FindIndex(m => m.Key.Equals(key));
         if (known >= 0) return _masks[known].Mask.alias();
-        TorchTensor place = Torch.arange(first, first + end, ScalarType.Int64, _device).view(1, 1, 1, -1), query = Indices(starts).view(-1, 1, 1, 1).add(Torch.arange(at, at + n, ScalarType.Int64, _device).view(1, 1, -1, 1));
-        var hidden = place.gt(query);
-        if (window > 0) hidden = hidden.logical_or(place.le(query.sub(window)));
-        var mask = Torch.zeros([starts.Length, 1, n, end], ScalarType.Float32, _device).masked_fill_(hidden, float.NegativeInfinity);
+        TorchTensor place = Numbers.Range(first, first + end, _device).view(1, 1, 1, -1), query = Indices(starts).view(-1, 1, 1, 1).Add(Numbers.Range(at, at + n, _device).view(1, 1, -1, 1));
+        var hidden = place.Greater(query);
+        if (window > 0) hidden = hidden.logical_or(place.AtMost(query.Sub(window)));
+        var mask = Torch.zeros([starts.Length, 1, n, end], ScalarType.Float32, _device).Fill_(hidden, float.NegativeInfinity);
         if (mask.numel() > 1 << 22) return mask;
         if (_masks.Count == 4) ForgetMasks();
         _masks.Add((key, mask.DetachFromDisposeScope()));

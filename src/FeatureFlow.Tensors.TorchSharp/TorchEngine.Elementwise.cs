@@ -21,9 +21,9 @@ public sealed partial class TorchEngine
             Blocks("GatherRows", wanted.Length, x_ND.Shape[1] * 8L, default, (at, n) =>
             {
                 var picked = x.index_select(0, places.narrow(0, at, n)).to(ScalarType.Float32);
-                if (factor != 1) picked.mul_(factor);
+                if (factor != 1) picked.Mul_(factor);
                 var target = y.narrow(0, at, n);
-                if (accumulate) target.add_(picked);
+                if (accumulate) target.Add_(picked);
                 else target.copy_(picked);
             });
             Commit(y, y_RD);
@@ -59,27 +59,27 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void Add(Tensor x_TD, Tensor y_TD, Tensor z_TD) => EachPair("Add", x_TD, y_TD, z_TD, InPlace(x_TD, z_TD) ? (x, y, _) => x.add_(y) : (x, y, z) => z.copy_(x.add(y)));
+    public void Add(Tensor x_TD, Tensor y_TD, Tensor z_TD) => EachPair("Add", x_TD, y_TD, z_TD, InPlace(x_TD, z_TD) ? (x, y, _) => x.Add_(y) : (x, y, z) => z.copy_(x.Add(y)));
 
     /// <inheritdoc/>
     public void AddRow(Tensor x_TD, Tensor row_D, float factor, Tensor y_TD)
     {
         CheckVector("AddRow", row_D, Width("AddRow", x_TD));
-        EachRow("AddRow", x_TD, y_TD, () => Float(row_D).mul(factor), (x, row, y) => y.copy_(x.add(row)));
+        EachRow("AddRow", x_TD, y_TD, () => Float(row_D).Mul(factor), (x, row, y) => y.copy_(x.Add(row)));
     }
 
     /// <inheritdoc/>
     public void ScaleColumns(Tensor x_TD, Tensor scale_D, Tensor y_TD)
     {
         CheckVector("ScaleColumns", scale_D, Width("ScaleColumns", x_TD));
-        EachRow("ScaleColumns", x_TD, y_TD, () => Float(scale_D), (x, row, y) => y.copy_(x.mul(row)));
+        EachRow("ScaleColumns", x_TD, y_TD, () => Float(scale_D), (x, row, y) => y.copy_(x.Mul(row)));
     }
 
     /// <inheritdoc/>
     public void ScaleRows(Tensor x_TD, Tensor scale_T, Tensor y_TD)
     {
         CheckVector("ScaleRows", scale_T, x_TD.Shape[0]);
-        EachRow("ScaleRows", x_TD, y_TD, null, (x, _, y, at) => y.copy_(x.mul(Float(scale_T).narrow(0, at, x.shape[0]).unsqueeze(1))));
+        EachRow("ScaleRows", x_TD, y_TD, null, (x, _, y, at) => y.copy_(x.Mul(Float(scale_T).narrow(0, at, x.shape[0]).unsqueeze(1))));
     }
 
     /// <inheritdoc/>
@@ -98,9 +98,9 @@ public sealed partial class TorchEngine
             {
                 var wide = x.narrow(0, at, n).to(ScalarType.Float64);
                 var m = wide.mean([1], keepdim: true);
-                var centred = wide.sub(m);
-                var s = centred.square().sum(1, keepdim: true).div(Math.Max(1, width - 1)).sqrt();
-                y.narrow(0, at, n).copy_(centred.div(s.add(epsilon)));
+                var centred = wide.Sub(m);
+                var s = centred.Squared().sum(1, keepdim: true).Div(Math.Max(1, width - 1)).sqrt();
+                y.narrow(0, at, n).copy_(centred.Div(s.Add(epsilon)));
                 mean.narrow(0, at, n).copy_(m.squeeze(1));
                 std.narrow(0, at, n).copy_(s.squeeze(1));
             });
@@ -111,18 +111,18 @@ public sealed partial class TorchEngine
     }
 
     /// <inheritdoc/>
-    public void Relu(Tensor pre_TF, Tensor z_TF) => EachRow("Relu", pre_TF, z_TF, null, (x, _, z) => z.copy_(x.clamp_min(0)));
+    public void Relu(Tensor pre_TF, Tensor z_TF) => EachRow("Relu", pre_TF, z_TF, null, (x, _, z) => z.copy_(x.NoLess(0)));
 
     /// <inheritdoc/>
     public void JumpRelu(Tensor pre_TF, Tensor threshold_F, Tensor z_TF)
     {
         CheckVector("JumpRelu", threshold_F, Width("JumpRelu", pre_TF));
-        EachRow("JumpRelu", pre_TF, z_TF, () => Float(threshold_F).clamp_min(0), (x, row, z) => z.copy_(Where(x.gt(row), x)));
+        EachRow("JumpRelu", pre_TF, z_TF, () => Float(threshold_F).NoLess(0), (x, row, z) => z.copy_(Where(x.Greater(row), x)));
     }
 
     /// <inheritdoc/>
     public void GatedActivation(Tensor gate_TF, Tensor magnitude_TF, Tensor z_TF) =>
-        EachPair("GatedActivation", gate_TF, magnitude_TF, z_TF, (gate, magnitude, z) => z.copy_(Where(gate.gt(0), Positive(magnitude))));
+        EachPair("GatedActivation", gate_TF, magnitude_TF, z_TF, (gate, magnitude, z) => z.copy_(Where(gate.Greater(0), Positive(magnitude))));
 
     /// <inheritdoc/>
     public void TopKActivation(Tensor pre_TF, int k, Tensor z_TF)
@@ -132,17 +132,17 @@ public sealed partial class TorchEngine
         {
             if (k >= x.shape[1])
             {
-                z.copy_(x.clamp_min(0));
+                z.copy_(x.NoLess(0));
                 return;
             }
 
             // those above the line are in; what room is left goes to those on it, from the left: torch breaks ties as it likes
             var ranked = Ranked(x);
             var line = ranked.topk(k).values.narrow(1, k - 1, 1);
-            var above = ranked.gt(line);
-            var room = above.sum(1, keepdim: true, type: ScalarType.Int64).neg().add(k);
-            var on = ranked.eq(line);
-            var kept = above.logical_or(on.logical_and(on.cumsum(1, ScalarType.Int32).le(room)));
+            var above = ranked.Greater(line);
+            var room = above.sum(1, keepdim: true, type: ScalarType.Int64).neg().Add(k);
+            var on = ranked.Same(line);
+            var kept = above.logical_or(on.logical_and(on.cumsum(1, ScalarType.Int32).AtMost(room)));
             z.copy_(Where(kept, Positive(x)));
         });
     }
@@ -156,8 +156,8 @@ public sealed partial class TorchEngine
         {
             long rows = x.shape[0], size = x.shape[1] / groups;
             var ranked = Ranked(x).reshape(rows, groups, size);
-            var first = ranked.eq(ranked.amax([2], keepdim: true));
-            first = first.logical_and(first.cumsum(2, ScalarType.Int32).eq(1));
+            var first = ranked.Same(ranked.amax([2], keepdim: true));
+            first = first.logical_and(first.cumsum(2, ScalarType.Int32).Same(1));
             z.copy_(Where(first.reshape(rows, groups * size), Positive(x)));
         });
     }
@@ -181,7 +181,7 @@ public sealed partial class TorchEngine
     {
         var norms = Torch.empty([x.shape[0]], ScalarType.Float64, _device);
         var width = Math.Max(1, x.shape[1]);
-        Blocks(operation, (int)x.shape[0], width * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).square().sum(1).sqrt_()), InCaches(width * 16));
+        Blocks(operation, (int)x.shape[0], width * 16, cancel, (at, n) => norms.narrow(0, at, n).copy_(x.narrow(0, at, n).to(ScalarType.Float64).Squared().sum(1).sqrt_()), InCaches(width * 16));
         return norms;
     }
 
@@ -219,7 +219,7 @@ public sealed partial class TorchEngine
     private static bool InPlace(Tensor x, Tensor destination) => ReferenceEquals(x, destination) && x.Storage is not HostStorage;
 
     // max(x, 0), a NaN giving 0 as it does in a comparison
-    private TorchTensor Positive(TorchTensor x) => Where(x.gt(0), x);
+    private TorchTensor Positive(TorchTensor x) => Where(x.Greater(0), x);
 
     private TorchTensor Where(TorchTensor condition, TorchTensor x) => Torch.where(condition, x, Zero);
 

@@ -35,8 +35,8 @@ public sealed partial class TorchEngine
             // where products are rounded, float32 weights need no wide copy of narrow ones
             TorchTensor a = View(a_MK), b = Arithmetic == ScalarType.Float32 && b_KN.Storage is HostStorage ? _uploads.View(b_KN, widened: true) : View(b_KN), c = Target(c_MN, read: epilogue.Accumulate);
             Multiply(operation, a, b, c, epilogue.Accumulate, cancel);
-            if (epilogue.ColumnScale_N is { } scale) c.mul_(Float(scale));
-            if (epilogue.Bias_N is { } bias) c.add_(Float(bias));
+            if (epilogue.ColumnScale_N is { } scale) c.Mul_(Float(scale));
+            if (epilogue.Bias_N is { } bias) c.Add_(Float(bias));
             Commit(c, c_MN);
         });
     }
@@ -59,7 +59,7 @@ public sealed partial class TorchEngine
         {
             TorchTensor columns = Rounded(b.narrow(1, at, count)), target = c.narrow(1, at, count);
             if (columns.dtype == ScalarType.Float32) target.addmm_(rows, columns, beta: accumulate ? 1 : 0);
-            else if (accumulate) target.add_(rows.mm(columns));
+            else if (accumulate) target.Add_(rows.mm(columns));
             else target.copy_(rows.mm(columns));
         }
 

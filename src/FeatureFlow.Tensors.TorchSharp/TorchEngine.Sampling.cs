@@ -45,12 +45,12 @@ public sealed partial class TorchEngine
         var (sorted, ids) = logits.sort(1, descending: true, stable: true);
         var weights = Weights(sorted, rows);
         var limit = Column(rows, r => r.TopK > 0 ? r.TopK : n);
-        var place = Torch.arange(n, ScalarType.Int64, _device).unsqueeze(0);
-        weights = weights.mul(place.lt(limit)); // the cut by probability is of what the first cut has left
+        var place = Numbers.Range(0, n, _device).unsqueeze(0);
+        weights = weights.Mul(place.Less(limit)); // the cut by probability is of what the first cut has left
         var sums = weights.cumsum(1);
-        var enough = Column(rows, r => r.TopP < 1 ? Math.Max(0, r.TopP) : double.PositiveInfinity).mul(sums.narrow(1, n - 1, 1));
-        var kept = sums.sub(weights).lt(enough).logical_or(place.eq(0));
-        return ids.gather(1, Draw(weights.mul(kept), rows).unsqueeze(1)).squeeze(1);
+        var enough = Column(rows, r => r.TopP < 1 ? Math.Max(0, r.TopP) : double.PositiveInfinity).Mul(sums.narrow(1, n - 1, 1));
+        var kept = sums.Sub(weights).Less(enough).logical_or(place.Same(0));
+        return ids.gather(1, Draw(weights.Mul(kept), rows).unsqueeze(1)).squeeze(1);
     }
 
     // the first place whose running sum passes the row's own number; where rounding leaves none, the last that has weight
@@ -58,14 +58,14 @@ public sealed partial class TorchEngine
     {
         var n = weights.shape[1];
         var sums = weights.cumsum(1);
-        var wanted = Column(rows, r => r.Uniform).mul(sums.narrow(1, n - 1, 1));
-        var place = Torch.arange(n, ScalarType.Int64, _device).unsqueeze(0);
-        var last = weights.gt(0).to(ScalarType.Int64).mul(place).amax([1]);
-        return Torch.minimum(sums.le(wanted).sum(1, type: ScalarType.Int64), last);
+        var wanted = Column(rows, r => r.Uniform).Mul(sums.narrow(1, n - 1, 1));
+        var place = Numbers.Range(0, n, _device).unsqueeze(0);
+        var last = weights.Greater(0).to(ScalarType.Int64).Mul(place).amax([1]);
+        return Torch.minimum(sums.AtMost(wanted).sum(1, type: ScalarType.Int64), last);
     }
 
     private TorchTensor Weights(TorchTensor logits, SamplingRow[] rows) =>
-        logits.sub(logits.amax([1], keepdim: true)).to(ScalarType.Float64).mul_(Column(rows, r => 1f / r.Temperature)).exp_();
+        logits.Sub(logits.amax([1], keepdim: true)).to(ScalarType.Float64).Mul_(Column(rows, r => 1f / r.Temperature)).exp_();
 
     private TorchTensor Column(SamplingRow[] rows, Func<SamplingRow, double> value) => _transfers.Numbers<double>(Array.ConvertAll(rows, r => value(r))).unsqueeze(1);
 }

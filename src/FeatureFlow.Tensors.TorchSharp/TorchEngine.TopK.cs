@@ -70,7 +70,7 @@ public sealed partial class TorchEngine
             var q = engine.View(queries_QD);
             _queryNorm_Q = Keep(engine.Norms(Name, q, cancel));
             var x = q.to(ScalarType.Float32);
-            if (options.Cosine) x = x.div(Torch.where(_queryNorm_Q.gt(0), _queryNorm_Q, Torch.ones_like(_queryNorm_Q)).to(ScalarType.Float32).unsqueeze(1));
+            if (options.Cosine) x = x.Div(Torch.where(_queryNorm_Q.Greater(0), _queryNorm_Q, Torch.ones_like(_queryNorm_Q)).to(ScalarType.Float32).unsqueeze(1));
             _x_QD = Keep(x.contiguous());
             if (options.KeyBias is { } bias)
             {
@@ -78,8 +78,8 @@ public sealed partial class TorchEngine
                 _largestBias = bias.Max(Math.Abs);
             }
 
-            _best_QL = Keep(Torch.full([_queries, _list], float.NegativeInfinity, ScalarType.Float32, engine._device));
-            _place_QL = Keep(Torch.full([_queries, _list], _keys, ScalarType.Int64, engine._device));
+            _best_QL = Keep(Numbers.Full([_queries, _list], float.NegativeInfinity, ScalarType.Float32, engine._device));
+            _place_QL = Keep(Numbers.Full([_queries, _list], _keys, ScalarType.Int64, engine._device));
             _keyNorm_K = Keep(Torch.zeros([_keys], ScalarType.Float64, engine._device));
 
             // keys that are there already stay where they are; those that will be kept come by the tile, so that one is on its way while another is computed with; others come by the tile and go again
@@ -124,20 +124,20 @@ public sealed partial class TorchEngine
             if (_comes) engine.Fill(stored.view(-1), keys_KD.Rows(first, count));
             var norm = engine.Norms(Name, stored, cancel);
             _keyNorm_K!.narrow(0, first, count).copy_(norm);
-            var most = Torch.where(norm.isfinite(), norm, Torch.full_like(norm, -1)).amax([0]);
+            var most = Torch.where(norm.isfinite(), norm, Numbers.FullLike(norm, -1)).amax([0]);
             _largestKey = Math.Max(_largestKey, engine._transfers.Read<double>(most)[0]);
             _plain &= engine._transfers.Read<bool>(norm.isfinite().all())[0];
             var y = stored.to(ScalarType.Float32);
-            if (options.Cosine) y = y.mul(Torch.where(norm.gt(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32).unsqueeze(1));
+            if (options.Cosine) y = y.Mul(Torch.where(norm.Greater(0), norm.reciprocal(), Torch.zeros_like(norm)).to(ScalarType.Float32).unsqueeze(1));
             var bias = _bias_K?.narrow(0, first, count).to(ScalarType.Float32);
             var flop = engine._card is null && cancel.CanBeCanceled ? (long)(4e9 / (2.0 * count * Math.Max(1, _width))) : long.MaxValue;
             void Part(int at, int n)
             {
                 TorchTensor scores = _x_QD!.narrow(0, at, n).mm(y.t()), best = _best_QL!.narrow(0, at, n), place = _place_QL!.narrow(0, at, n);
-                if (bias is not null) scores.add_(bias);
+                if (bias is not null) scores.Add_(bias);
                 if (!_plain) scores = Finite(scores);
                 var (values, indices) = Largest(scores, Math.Min(_list, count));
-                var (both, places) = (Torch.cat([best, values], 1), Torch.cat([place, indices.add(first)], 1));
+                var (both, places) = (Torch.cat([best, values], 1), Torch.cat([place, indices.Add(first)], 1));
                 (values, indices) = both.topk(_list, sorted: false);
                 place.copy_(places.gather(1, indices));
                 best.copy_(values);
@@ -156,8 +156,8 @@ public sealed partial class TorchEngine
             var groups = keys / size;
             var grouped = scores_QK.narrow(1, 0, groups * size).view(rows, size, groups); // every groups-th key is of one group: rows are read as they lie
             var chosen = grouped.amax([1]).topk(count, sorted: false).indexes;
-            var places = chosen.unsqueeze(1).add(Torch.arange(0, size, ScalarType.Int64, engine._device).mul(groups).view(1, size, 1)).view(rows, size * count);
-            if (groups * size < keys) places = Torch.cat([places, Torch.arange(groups * size, keys, ScalarType.Int64, engine._device).unsqueeze(0).expand(rows, -1)], 1);
+            var places = chosen.unsqueeze(1).Add(Numbers.Range(0, size, engine._device).Mul(groups).view(1, size, 1)).view(rows, size * count);
+            if (groups * size < keys) places = Torch.cat([places, Numbers.Range(groups * size, keys, engine._device).unsqueeze(0).expand(rows, -1)], 1);
             var (values, best) = scores_QK.gather(1, places).topk(count, sorted: false);
             return (values, places.gather(1, best));
         }
@@ -166,9 +166,9 @@ public sealed partial class TorchEngine
         public void Rank()
         {
             var (best, order) = _best_QL!.sort(1, descending: true);
-            var error = options.Cosine ? Torch.full_like(_queryNorm_Q!, Error(1)) : _queryNorm_Q!.mul(_largestKey * Rounding).add(Error(0));
-            var line = best.narrow(1, Math.Min(k, _list) - 1, 1).to(ScalarType.Float64).sub(error.mul(2).unsqueeze(1));
-            _needed = (int)engine._transfers.Read<long>(best.ge(line).sum(1).amax([0]))[0];
+            var error = options.Cosine ? Numbers.FullLike(_queryNorm_Q!, Error(1)) : _queryNorm_Q!.Mul(_largestKey * Rounding).Add(Error(0));
+            var line = best.narrow(1, Math.Min(k, _list) - 1, 1).to(ScalarType.Float64).Sub(error.Mul(2).unsqueeze(1));
+            _needed = (int)engine._transfers.Read<long>(best.AtLeast(line).sum(1).amax([0]))[0];
             _place_QL!.copy_(_place_QL.gather(1, order));
         }
 
@@ -181,8 +181,8 @@ public sealed partial class TorchEngine
             var first = _settled;
             TorchTensor best = _best_QL!.narrow(0, first, n), place = _place_QL!.narrow(0, first, n).narrow(1, 0, _needed);
             place = place.sort(1).Values;
-            var there = place.lt(_keys);
-            var chosen = place.clamp_max(_keys - 1);
+            var there = place.Less(_keys);
+            var chosen = place.NoMore(_keys - 1);
             var exact = Finite(Torch.where(there, Again(first, n, chosen), Torch.tensor(double.NegativeInfinity, device: engine._device)));
             var (scores, order) = exact.sort(1, descending: true, stable: true); // places ascend: equal scores by lower index
             place = chosen.gather(1, order);
@@ -241,7 +241,7 @@ public sealed partial class TorchEngine
             {
                 var x = queries.narrow(0, at, count).to(ScalarType.Float64);
                 var rows = Keys(chosen.narrow(0, at, count).reshape(-1)).view(count, length, _width);
-                dots.narrow(0, at, count).copy_(rows.mul_(x.unsqueeze(1)).sum(2)); // summed row by row: equal keys have equal scores, which a product does not promise
+                dots.narrow(0, at, count).copy_(rows.Mul_(x.unsqueeze(1)).sum(2)); // summed row by row: equal keys have equal scores, which a product does not promise
             }, engine.InCaches(bytes));
             var places = chosen.reshape(-1);
             return Finished(dots, first, n, _keyNorm_K!.index_select(0, places).view(n, length), _bias_K?.index_select(0, places).view(n, length));
@@ -265,7 +265,7 @@ public sealed partial class TorchEngine
             engine.Blocks(Name, _keys, _width * 12L, cancel, (at, n) =>
             {
                 var part = _y_KD is { } all ? all.narrow(0, at, n) : engine.UploadOnce(keys_KD.Rows(at, n));
-                dots.narrow(1, at, n).copy_(part.to(ScalarType.Float64, copy: true).mul_(x).sum(1).unsqueeze(0));
+                dots.narrow(1, at, n).copy_(part.to(ScalarType.Float64, copy: true).Mul_(x).sum(1).unsqueeze(0));
             });
             var (scores, order) = Finite(Finished(dots, query, 1, _keyNorm_K!.unsqueeze(0), _bias_K?.unsqueeze(0))).sort(1, descending: true, stable: true);
             var (score, index) = (engine._transfers.Read<double>(scores.narrow(1, 0, take)), engine._transfers.Read<long>(order.narrow(1, 0, take)));
@@ -276,11 +276,11 @@ public sealed partial class TorchEngine
         {
             if (options.Cosine)
             {
-                var both = _queryNorm_Q!.narrow(0, first, n).unsqueeze(1).mul(keyNorm);
-                dots = Torch.where(both.eq(0), Torch.zeros_like(dots), dots.div(both));
+                var both = _queryNorm_Q!.narrow(0, first, n).unsqueeze(1).Mul(keyNorm);
+                dots = Torch.where(both.Same(0), Torch.zeros_like(dots), dots.Div(both));
             }
 
-            return bias is null ? dots : dots.add(bias);
+            return bias is null ? dots : dots.Add(bias);
         }
 
         private void Write(TopKResult result, int query, int rank, long index, double score)
@@ -291,7 +291,7 @@ public sealed partial class TorchEngine
         }
 
         // what is no number has no rank
-        private static TorchTensor Finite(TorchTensor scores) => Torch.where(scores.isfinite(), scores, Torch.full_like(scores, double.NegativeInfinity));
+        private static TorchTensor Finite(TorchTensor scores) => Torch.where(scores.isfinite(), scores, Numbers.FullLike(scores, double.NegativeInfinity));
 
         private TorchTensor Keep(TorchTensor tensor)
         {

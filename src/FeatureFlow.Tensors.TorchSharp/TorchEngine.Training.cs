@@ -20,7 +20,7 @@ public sealed partial class TorchEngine
                 Blocks("BatchTopKActivation", rows, width * 12L, default, (at, n) =>
                 {
                     var part = x.narrow(0, at, n);
-                    z.narrow(0, at, n).copy_(Where(line == 0 ? part.gt(0) : part.ge(line), part));
+                    z.narrow(0, at, n).copy_(Where(line == 0 ? part.Greater(0) : part.AtLeast(line), part));
                 });
             }
             else
@@ -30,9 +30,9 @@ public sealed partial class TorchEngine
                 Blocks("BatchTopKActivation", rows, width * 24L, default, (at, n) =>
                 {
                     var part = x.narrow(0, at, n);
-                    var on = part.eq(line);
-                    var places = on.reshape(-1).cumsum(0, ScalarType.Int64).add_(met);
-                    var kept = part.gt(line).logical_or_(on.logical_and_(places.le(room).view(n, width)));
+                    var on = part.Same(line);
+                    var places = on.reshape(-1).cumsum(0, ScalarType.Int64).Add_(met);
+                    var kept = part.Greater(line).logical_or_(on.logical_and_(places.AtMost(room).view(n, width)));
                     z.narrow(0, at, n).copy_(Where(kept, part));
                     met.copy_(places.narrow(0, places.numel() - 1, 1));
                 });
@@ -59,7 +59,7 @@ public sealed partial class TorchEngine
     public void ColumnSums(Tensor x_TN, Tensor sum_N) => EachColumn("ColumnSums", x_TN, sum_N, x => x.to(ScalarType.Float64).sum(dim: 0));
 
     /// <inheritdoc/>
-    public void CountNonZeros(Tensor x_TN, Tensor count_N) => EachColumn("CountNonZeros", x_TN, count_N, x => x.ne(0).sum(0, type: ScalarType.Float64));
+    public void CountNonZeros(Tensor x_TN, Tensor count_N) => EachColumn("CountNonZeros", x_TN, count_N, x => x.Other(0).sum(0, type: ScalarType.Float64));
 
     /// <inheritdoc/>
     public void AdamStep(Tensor parameter, Tensor gradient, Tensor? firstMoment, Tensor secondMoment, AdamOptions options)
@@ -107,13 +107,13 @@ public sealed partial class TorchEngine
             Blocks(Name, features, d * 24L + tokens * 4L, cancel, (at, n) =>
             {
                 TorchTensor mine = c.narrow(1, at, n), gradient = mine.t().mm(x), parameter = p.narrow(0, at, n);
-                var active = mine.ne(0).any(0, keepdim: true).t();
-                if (unitRows) gradient.addcmul_(gradient.mul(parameter).sum(1, keepdim: true), parameter, -1);
+                var active = mine.Other(0).any(0, keepdim: true).t();
+                if (unitRows) gradient.AddProduct_(gradient.Mul(parameter).sum(1, keepdim: true), parameter, -1);
                 gradient = Where(active, gradient); // a feature that was not active stays to the bit
                 Step(parameter, gradient, null, v.narrow(0, at, n), options);
                 if (!unitRows) return;
-                var norm = parameter.square().sum(1, keepdim: true).sqrt_();
-                parameter.copy_(Torch.where(active.logical_and(norm.gt(0)), parameter.div(norm), parameter));
+                var norm = parameter.Squared().sum(1, keepdim: true).sqrt_();
+                parameter.copy_(Torch.where(active.logical_and(norm.Greater(0)), parameter.Div(norm), parameter));
             });
             Commit(p, parameter_FD);
             Commit(v, secondMoment_FD);
@@ -123,10 +123,10 @@ public sealed partial class TorchEngine
     // the memory of the step is taken before anything is changed, so that a block can be tried again
     private static void Step(TorchTensor p, TorchTensor g, TorchTensor? m, TorchTensor v, AdamOptions options)
     {
-        var second = v.mul(options.Beta2).addcmul_(g, g, 1 - options.Beta2);
-        var denominator = second.mul(options.SecondCorrection).sqrt_().add_(options.Epsilon);
-        var first = m is null ? g.clone() : m.mul(options.Beta1).add_(g, alpha: 1 - options.Beta1);
-        var step = first.mul(options.Rate * (m is null ? 1 : options.FirstCorrection)).div_(denominator);
+        var second = v.Mul(options.Beta2).AddProduct_(g, g, 1 - options.Beta2);
+        var denominator = second.Mul(options.SecondCorrection).sqrt_().Add_(options.Epsilon);
+        var first = m is null ? g.clone() : m.Mul(options.Beta1).Add_(g, alpha: 1 - options.Beta1);
+        var step = first.Mul(options.Rate * (m is null ? 1 : options.FirstCorrection)).Div_(denominator);
         m?.copy_(first);
         v.copy_(second);
         p.sub_(step);
@@ -157,15 +157,15 @@ public sealed partial class TorchEngine
                 TorchTensor on;
                 if (theta is null)
                 {
-                    on = mine.ne(0);
+                    on = mine.Other(0);
                 }
                 else
                 {
                     var line = theta.narrow(0, at, n);
-                    on = mine.gt(line).logical_and(mine.gt(0));
-                    var near = mine.gt(line.sub(bandwidth / 2)).logical_and(mine.lt(line.add(bandwidth / 2)));
-                    var step = Where(near, gradient.mul(line).add_(penalty)).to(ScalarType.Float64).sum(dim: 0);
-                    dThreshold!.narrow(0, at, n).copy_(step.div(-bandwidth));
+                    on = mine.Greater(line).logical_and(mine.Greater(0));
+                    var near = mine.Greater(line.Sub(bandwidth / 2)).logical_and(mine.Less(line.Add(bandwidth / 2)));
+                    var step = Where(near, gradient.Mul(line).Add_(penalty)).to(ScalarType.Float64).sum(dim: 0);
+                    dThreshold!.narrow(0, at, n).copy_(step.Div(-bandwidth));
                 }
 
                 gradient = Where(on, gradient);
@@ -189,7 +189,7 @@ public sealed partial class TorchEngine
         _thread.Run(() =>
         {
             TorchTensor x = View(x_TN), result = Target(result_N), sum = Torch.zeros([width], ScalarType.Float64, _device);
-            Blocks(name, rows, width * 16L, default, (at, n) => sum.add_(work(x.narrow(0, at, n))));
+            Blocks(name, rows, width * 16L, default, (at, n) => sum.Add_(work(x.narrow(0, at, n))));
             result.copy_(sum);
             Commit(result, result_N);
         });
@@ -221,7 +221,7 @@ public sealed partial class TorchEngine
             using var scope = Torch.NewDisposeScope();
             var best = from.reshape(-1).topk((int)count, sorted: false).values;
             var line = best.amin([0]);
-            _transfers.Read<double>(Torch.stack([line.to(ScalarType.Float64), best.gt(line).sum().to(ScalarType.Float64), from.eq(line).sum().to(ScalarType.Float64)])).CopyTo(found, 0);
+            _transfers.Read<double>(Torch.stack([line.to(ScalarType.Float64), best.Greater(line).sum().to(ScalarType.Float64), from.Same(line).sum().to(ScalarType.Float64)])).CopyTo(found, 0);
         }
     }
 
@@ -245,7 +245,7 @@ public sealed partial class TorchEngine
     private long Above(TorchTensor x, float value)
     {
         long n = 0;
-        Blocks("BatchTopKActivation", (int)x.shape[0], x.shape[1] * 2, default, (at, rows) => n += _transfers.Read<long>(x.narrow(0, at, rows).ge(value).sum())[0]);
+        Blocks("BatchTopKActivation", (int)x.shape[0], x.shape[1] * 2, default, (at, rows) => n += _transfers.Read<long>(x.narrow(0, at, rows).AtLeast(value).sum())[0]);
         return n;
     }
 }

@@ -7,10 +7,10 @@ public sealed partial class TorchEngine
     public void RmsNorm(Tensor x_TD, Tensor gain_D, float epsilon, float offset, Tensor y_TD)
     {
         CheckVector("RmsNorm", gain_D, Width("RmsNorm", x_TD));
-        EachRow("RmsNorm", x_TD, y_TD, () => offset == 0 ? Float(gain_D) : Float(gain_D).add(offset), (x, gain, y) =>
+        EachRow("RmsNorm", x_TD, y_TD, () => offset == 0 ? Float(gain_D) : Float(gain_D).Add(offset), (x, gain, y) =>
         {
-            var scale = x.square().mean([1], keepdim: true).add_(epsilon).rsqrt_();
-            y.copy_(x.mul(scale).mul_(gain));
+            var scale = x.Squared().mean([1], keepdim: true).Add_(epsilon).rsqrt_();
+            y.copy_(x.Mul(scale).Mul_(gain));
         });
     }
 
@@ -48,8 +48,8 @@ public sealed partial class TorchEngine
             {
                 var heads = x.narrow(0, first, n).unflatten(1, [width / headWidth, headWidth]);
                 TorchTensor c = cosine.narrow(0, first, n), s = sine.narrow(0, first, n), low = heads.narrow(2, 0, half), high = heads.narrow(2, half, half);
-                var turned = low.mul(c).sub_(high.mul(s));
-                high.copy_(high.mul(c).add_(low.mul(s)));
+                var turned = low.Mul(c).sub_(high.Mul(s));
+                high.copy_(high.Mul(c).Add_(low.Mul(s)));
                 low.copy_(turned);
             });
             Commit(x, x_TN);
@@ -61,10 +61,10 @@ public sealed partial class TorchEngine
 
     /// <inheritdoc/>
     public void GatedProduct(Tensor gate_TN, Tensor up_TN, Activation activation, Tensor y_TN) =>
-        EachPair("GatedProduct", gate_TN, up_TN, y_TN, InPlace(up_TN, y_TN) ? (gate, up, _) => up.mul_(Activated(gate, activation)) : (gate, up, y) => y.copy_(Activated(gate, activation).mul_(up)));
+        EachPair("GatedProduct", gate_TN, up_TN, y_TN, InPlace(up_TN, y_TN) ? (gate, up, _) => up.Mul_(Activated(gate, activation)) : (gate, up, y) => y.copy_(Activated(gate, activation).Mul_(up)));
 
     /// <inheritdoc/>
-    public void SoftCap(Tensor x_TN, float cap, Tensor y_TN) => EachRow("SoftCap", x_TN, y_TN, null, (x, _, y) => y.copy_(x.div(cap).tanh_().mul_(cap)));
+    public void SoftCap(Tensor x_TN, float cap, Tensor y_TN) => EachRow("SoftCap", x_TN, y_TN, null, (x, _, y) => y.copy_(x.Div(cap).tanh_().Mul_(cap)));
 
     /// <inheritdoc/>
     public void CrossEntropy(Tensor logits_TV, ReadOnlySpan<int> ids, Tensor loss_T)
@@ -87,9 +87,9 @@ public sealed partial class TorchEngine
             {
                 var wide = x.narrow(0, at, count).to(ScalarType.Float64);
                 var id = places.narrow(0, at, count);
-                var chosen = wide.gather(1, id.clamp_min(0).unsqueeze(1)).squeeze(1);
+                var chosen = wide.gather(1, id.NoLess(0).unsqueeze(1)).squeeze(1);
                 var value = wide.logsumexp(1).sub_(chosen);
-                loss.narrow(0, at, count).copy_(Torch.where(id.lt(0), Torch.zeros_like(value), value));
+                loss.narrow(0, at, count).copy_(Torch.where(id.Less(0), Torch.zeros_like(value), value));
             });
             Commit(loss, loss_T);
         });
@@ -110,7 +110,7 @@ public sealed partial class TorchEngine
             {
                 var logP = Normalised(p.narrow(0, at, count));
                 var logQ = Normalised(q.narrow(0, at, count));
-                divergence.narrow(0, at, count).copy_(logP.exp().mul(logP.sub(logQ)).sum(1).clamp_min(0));
+                divergence.narrow(0, at, count).copy_(logP.exp().Mul(logP.Sub(logQ)).sum(1).NoLess(0));
             });
             Commit(divergence, divergence_T);
         });
@@ -118,7 +118,7 @@ public sealed partial class TorchEngine
         static TorchTensor Normalised(TorchTensor logits)
         {
             var wide = logits.to(ScalarType.Float64);
-            return wide.sub(wide.logsumexp(1).unsqueeze(1));
+            return wide.Sub(wide.logsumexp(1).unsqueeze(1));
         }
     }
 
@@ -129,7 +129,7 @@ public sealed partial class TorchEngine
         switch (activation)
         {
             case Activation.Gelu: return Torch.nn.functional.gelu(x);
-            case Activation.GeluTanh: return x.square().mul_(GeluCube).add_(GeluSlope).mul_(x).sigmoid_().mul_(x); // (1 + tanh u) / 2 = sigmoid 2u
+            case Activation.GeluTanh: return x.Squared().Mul_(GeluCube).Add_(GeluSlope).Mul_(x).sigmoid_().Mul_(x); // (1 + tanh u) / 2 = sigmoid 2u
             case Activation.Silu: return Torch.nn.functional.silu(x);
             default: return Positive(x);
         }
