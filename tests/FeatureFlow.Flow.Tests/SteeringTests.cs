@@ -224,6 +224,34 @@ public sealed class SteeringTests : IDisposable
         Assert.Equal(norm / 10, first.PerturbationNorm!.Value, 4);
     }
 
+    [Theory]
+    [InlineData(SteeredTokens.Continuation, 2)]
+    [InlineData(SteeredTokens.All, 5)]
+    [InlineData(SteeredTokens.Prompt, 5)]
+    public void A_prompt_that_no_plan_touches_is_computed_once(SteeredTokens tokens, int computed)
+    {
+        SteeringPlan Plan(string name, params FeatureEdit[] edits) => new() { Name = name, Edits = edits, Targets = [.. edits.Select(e => e.Feature)] };
+        SteeringPlan[] plans =
+        [
+            Plan("a", new FeatureEdit(new FeatureId(1, Site.Res, 5), EditMethod.Add, 4)),
+            Plan("b", new FeatureEdit(new FeatureId(2, Site.Mlp, 7), EditMethod.Add, -3), new FeatureEdit(new FeatureId(3, Site.Res, 9), EditMethod.Rescale, -1)),
+            Plan("nothing") with { Targets = [new FeatureId(4, Site.Res, 40)] },
+        ];
+        int[][] prompts = [[1, 403, 407, 261, 378], [1, 403, 407]];
+        List<SteeringTask> tasks = [.. plans.SelectMany(p => prompts.Take(p.Name == "nothing" ? 1 : 2).SelectMany(ids => new[] { 0, 1, 2 }.Select(sample => new SteeringTask(p, ids, "", sample))))];
+        var options = new SteeringOptions { Generation = SteeringOptions.PaperGeneration with { MaxTokens = 6, StopAtEos = false, RowsTogether = 5 }, Tokens = tokens };
+        using (var work = new SteeringWork(_pack, Model, tasks, options, 1, default)) Assert.Equal(computed, work.PromptOf.Distinct().Count());
+
+        // every text and all that is measured of it are as of the task alone
+        foreach (var result in Steerer.Run(_pack, Model, tasks, options))
+        {
+            var alone = Steerer.Run(_pack, Model, [tasks[result.Task]], options).Single();
+            Assert.Equal(alone.Ids, result.Ids);
+            TestEngine.AssertSame([.. Numbers(alone)], [.. Numbers(result)]);
+            Assert.Equal(tasks[result.Task].Plan.Name == "nothing", result.Kl == 0);
+        }
+    }
+
     [Fact]
     public void A_budget_moves_as_far_as_one_layer_does()
     {

@@ -1,5 +1,6 @@
 using FeatureFlow.Models;
 using FeatureFlow.Models.Generation;
+using FeatureFlow.Saes;
 using FeatureFlow.Tensors;
 
 namespace FeatureFlow.Flow;
@@ -23,6 +24,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private readonly int[] _promptOf;
     private readonly Dictionary<int, TokenNotes> _prompts = [];
     private readonly Dictionary<int, TokenNotes> _texts = [];
+    private readonly List<FeatureId> _allTargets;
     private readonly HashSet<int> _entries;
     private readonly Stack<TokenNotes> _free = [];
     private readonly bool _keepsLogits;
@@ -36,7 +38,8 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     {
         (_work, _set, _edits, _plans, _tasks, _planOf, _promptOf) = (work, work.Edits, edits, work.Plans, work.Tasks, work.PlanOf, work.PromptOf);
         _keepsLogits = (long)Math.Min(_tasks.Count, work.RowsTogether) * work.Options.Generation.MaxTokens * _set.Model.Config.Vocabulary * sizeof(float) <= LogitBytes;
-        _targets = new TargetReader(work.Pack, _set.Model.Engine, _plans.SelectMany(p => p.Targets));
+        _allTargets = [.. _plans.SelectMany(p => p.Targets).Distinct()];
+        _targets = new TargetReader(work.Pack, _set.Model.Engine, _allTargets);
         _hooks = new SiteHooks(edits, _targets);
         _entries = [.. Enumerable.Range(0, _plans.Count).Where(p => !IsNothing(p)).Select(_set.EntryLayer).Where(l => l > 0)];
         _edits.Norms = [];
@@ -60,12 +63,11 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
             var (run, owner) = (batch.Rows[r], batch.Owners[r]);
             var notes = Notes(owner, run.Position);
             var from = run.Position - notes.Start;
-            if (!_keepsLogits || IsNothing(_planOf[owner])) notes.Leaving.Put(from, (state ??= Host(ref _host, x_TD)).AsSpan<float>().Slice(run.Token * width, run.Count * width));
-            var targets = _plans[_planOf[owner]].Targets;
+            if (!_keepsLogits || IsNothing(_planOf[owner]) || IsShared(owner, run.Position)) notes.Leaving.Put(from, (state ??= Host(ref _host, x_TD)).AsSpan<float>().Slice(run.Token * width, run.Count * width));
             for (var i = 0; i < run.Count; i++)
             {
                 notes.Norms.Put(from + i, _edits.Norms!.Length == 0 ? 0 : _edits.Norms[run.Token + i]);
-                for (var t = 0; t < targets.Count; t++) notes.Targets.Put(((from + i) * targets.Count) + t, _targets.Activation(targets[t], run.Token + i)!.Value);
+                for (var t = 0; t < notes.Targets.Count; t++) notes.Put(from + i, t, _targets.Activation(notes.Targets[t], run.Token + i)!.Value);
             }
         }
 
@@ -85,6 +87,9 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
             notes.Entering.Put(run.Position - notes.Start, (state ??= Host(ref _host, x_TD)).AsSpan<float>().Slice(run.Token * width, run.Count * width));
         }
     }
+
+    // a prompt of many plans
+    private bool IsShared(int owner, int position) => position < _tasks[owner].Ids.Length && _work.SharesPrompt(owner);
 
     private bool IsNothing(int plan) => _set.FirstLayer(plan) > Last;
 
@@ -128,7 +133,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
     private void Free(Dictionary<int, TokenNotes> of, int key)
     {
         if (!of.Remove(key, out var notes)) return;
-        notes.Begin(0);
+        notes.Begin(0, []);
         _free.Push(notes);
     }
 
@@ -139,7 +144,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
 
         // memory goes from text to text
         if (!_free.TryPop(out notes)) notes = new TokenNotes(_set.Model.Config.Width, _set.Model.Config.Vocabulary, _work.Options.Generation.MaxTokens);
-        notes.Begin(of == _prompts ? 0 : _tasks[owner].Ids.Length);
+        notes.Begin(of == _prompts ? 0 : _tasks[owner].Ids.Length, IsShared(owner, position) ? _allTargets : _plans[_planOf[owner]].Targets);
         return of[key] = notes;
     }
 
@@ -165,6 +170,7 @@ internal sealed class SteeredTrace : ISiteHook, IDisposable
 /// <param name="most">Predictions whose logits are kept at most.</param>
 internal sealed class TokenNotes(int width, int vocabulary, int most) : IDisposable
 {
+    private readonly NumberRows _activations = new(1);
     private Tensor? _logits_PV;
 
     /// <summary>Position of the first.</summary>
@@ -173,8 +179,8 @@ internal sealed class TokenNotes(int width, int vocabulary, int most) : IDisposa
     /// <summary>L2 norms of what was done, summed over sites, by token.</summary>
     public NumberRows Norms { get; } = new(1);
 
-    /// <summary>Activations of the plan's targets, target by target within a token.</summary>
-    public NumberRows Targets { get; } = new(1);
+    /// <summary>Features whose activations are noted: the plan's targets, and those of all plans where the tokens are those of many.</summary>
+    public IReadOnlyList<FeatureId> Targets { get; private set; } = [];
 
     /// <summary>[T,D] what enters the plan's entry layer, before any edit; empty of prompts, and where that is the first layer, or none.</summary>
     public NumberRows Entering { get; } = new(width);
@@ -203,8 +209,22 @@ internal sealed class TokenNotes(int width, int vocabulary, int most) : IDisposa
         logits_V.CopyTo(_logits_PV.AsSpan<float>()[(LogitRows++ * vocabulary)..]);
     }
 
+    /// <summary>Notes the activation of a target, by its place in <see cref="Targets"/>.</summary>
+    public void Put(int token, int target, float activation) => _activations.Put((token * Targets.Count) + target, activation);
+
+    /// <summary>Activation of a target, by its place in <see cref="Targets"/>.</summary>
+    public float Activation(int token, int target) => _activations[(token * Targets.Count) + target][0];
+
+    /// <summary>Activation of a target.</summary>
+    public float Activation(int token, FeatureId target)
+    {
+        var place = 0;
+        while (Targets[place] != target) place++;
+        return Activation(token, place);
+    }
+
     /// <summary>Forgets everything but the memory.</summary>
-    public void Begin(int start) => (Start, LogitRows) = (start, 0);
+    public void Begin(int start, IReadOnlyList<FeatureId> targets) => (Start, LogitRows, Targets) = (start, 0, targets);
 
     public void Dispose() => _logits_PV?.Dispose();
 }

@@ -30,7 +30,7 @@ public sealed record SteeringOptions
 }
 
 /// <summary>
-/// Writes texts under steering plans, many plans and samples side by side in every forward pass: equal prompts under one plan are computed once, and a
+/// Writes texts under steering plans, many plans and samples side by side in every forward pass: equal prompts under one plan are computed once, those that no plan touches once for all plans, and a
 /// text is the same alone and among others. Of a small model, whose operations are too short to be shared out, every core writes its own texts.
 /// </summary>
 public static class Steerer
@@ -40,7 +40,7 @@ public static class Steerer
     private const int ResultsAhead = 256; // of whoever takes them
 
     /// <summary>
-    /// The texts, each as soon as it and those before it are finished and measured: in the order of the tasks, but those that go on from one prompt under one plan with the first of them.
+    /// The texts, each as soon as it and those before it are finished and measured: in the order of the tasks, but those that go on from one computed prompt with the first of them.
     /// </summary>
     /// <param name="pack">The pack that the plans' features are of.</param>
     /// <param name="model">The model.</param>

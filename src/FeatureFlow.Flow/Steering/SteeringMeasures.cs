@@ -315,6 +315,6 @@ internal sealed class SteeringMeasures : IDisposable
         public Tensor KeptLogits(int prediction, int most) => prediction == 0 ? prompt.Logits(0, 1) : text.Logits(prediction - 1, Math.Min(most, Predictions - prediction));
 
         public float SteeredTarget(int prediction, int target) =>
-            prediction == 0 ? prompt.Targets[((ids.Length - 1) * targets.Count) + target][0] : text.Targets[((prediction - 1) * targets.Count) + target][0];
+            prediction == 0 ? prompt.Activation(ids.Length - 1, targets[target]) : text.Activation(prediction - 1, target);
     }
 }

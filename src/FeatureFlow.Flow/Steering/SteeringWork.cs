@@ -8,7 +8,10 @@ internal sealed class SteeringWork : IDisposable
 {
     private const int LaneRows = 12;
 
+    private const int Unsteered = -1;
+
     private readonly int[] _waiting;
+    private readonly int[] _variantOf;
 
     public SteeringWork(OpenedPack pack, LanguageModel model, IReadOnlyList<SteeringTask> tasks, SteeringOptions options, int lanes, CancellationToken cancel)
     {
@@ -17,14 +20,16 @@ internal sealed class SteeringWork : IDisposable
         PlanOf = [.. tasks.Select(t => numbers.TryGetValue(t.Plan, out var n) ? n : numbers[t.Plan] = numbers.Count)];
         Plans = [.. numbers.OrderBy(p => p.Value).Select(p => p.Key)];
 
-        // what is known of a prompt is known for all texts that go on from it under one plan
+        Edits = new InterventionSet(pack, model, [.. Plans.Select(p => p.Edits)], cancel);
+
+        // what is known of a prompt is known for all texts that go on from it under one plan, and of one that no plan touches under all
+        _variantOf = [.. tasks.Select((t, i) => Touches(i) ? PlanOf[i] : Unsteered)];
         var prompts = new Dictionary<(int, TokenKey), int>();
-        PromptOf = [.. tasks.Select((t, i) => prompts.TryGetValue((PlanOf[i], new TokenKey(t.Ids)), out var n) ? n : prompts[(PlanOf[i], new TokenKey(t.Ids))] = prompts.Count)];
+        PromptOf = [.. tasks.Select((t, i) => prompts.TryGetValue((_variantOf[i], new TokenKey(t.Ids)), out var n) ? n : prompts[(_variantOf[i], new TokenKey(t.Ids))] = prompts.Count)];
         _waiting = new int[prompts.Count];
         foreach (var prompt in PromptOf) _waiting[prompt]++;
-        Queue = new WaitingPrompts([.. tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, PlanOf[i]))], lanes);
+        Queue = new WaitingPrompts([.. tasks.Select((t, i) => new GenerationPrompt(t.Ids, t.Sample, _variantOf[i]))], lanes);
         Order = [.. WaitingPrompts.Grouped(Queue.Prompts)];
-        Edits = new InterventionSet(pack, model, [.. Plans.Select(p => p.Edits)], cancel);
     }
 
     public OpenedPack Pack { get; }
@@ -46,8 +51,11 @@ internal sealed class SteeringWork : IDisposable
     /// <summary>Number of every task's plan.</summary>
     public int[] PlanOf { get; }
 
-    /// <summary>Number of what every task begins with, a prompt under a plan.</summary>
+    /// <summary>Number of what every task begins with: a prompt under a plan, or one that is as the unsteered model reads it, whatever the plan.</summary>
     public int[] PromptOf { get; }
+
+    /// <summary>Whether a task's plan leaves its prompt alone, which is computed once for all such plans.</summary>
+    public bool SharesPrompt(int task) => _variantOf[task] == Unsteered;
 
     public WaitingPrompts Queue { get; }
 
@@ -63,4 +71,12 @@ internal sealed class SteeringWork : IDisposable
     public bool IsOver(int prompt) => Volatile.Read(ref _waiting[prompt]) == 0;
 
     public void Dispose() => Edits.Dispose();
+
+    // whether the plan of a task does anything to its prompt
+    private bool Touches(int task)
+    {
+        var ids = Tasks[task].Ids;
+        var where = Options.Where(ids.Length);
+        return Edits.FirstLayer(PlanOf[task]) < Model.Config.Layers && Enumerable.Range(0, ids.Length).Any(where.Contains);
+    }
 }
