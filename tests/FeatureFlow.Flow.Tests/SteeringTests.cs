@@ -291,6 +291,7 @@ public sealed class SteeringTests : IDisposable
     public void What_cannot_be_steered_is_said()
     {
         Refused("FF4041", () => SteeringPlanner.Make(_pack, SteeringFeatures.Of([new SteeringFeature(new FeatureId(3, Site.Res, 3))]), new SteeringRecipe { Mode = SteeringMode.Single, Layer = 1 }));
+        Refused("FF4041", () => SteeringPlanner.Make(_pack, SteeringFeatures.Of([new SteeringFeature(new FeatureId(3, Site.Res, 3))]), new SteeringRecipe { Mode = SteeringMode.Cumulative, Layer = 9 }));
         Refused("FF4041", () => SteeringFeatures.Of([new SteeringFeature(new FeatureId(3, Site.Res, 3)), new SteeringFeature(new FeatureId(3, Site.Res, 3), true)]));
         Refused("FF4002", () => new InterventionSet(_pack, Model, [[new FeatureEdit(new FeatureId(3, Site.Res, 1024), EditMethod.Add, 1)]]).Dispose());
         using var other = _engine.Model(Repository.Fixture("models", "gpt2"));

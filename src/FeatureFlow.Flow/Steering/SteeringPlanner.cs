@@ -12,12 +12,14 @@ public static class SteeringPlanner
     /// <param name="features">What may be steered.</param>
     /// <param name="recipe">How.</param>
     /// <param name="name">Its name; null for one made of the recipe.</param>
-    /// <exception cref="FeatureFlowException">FF4041: no feature at the layer, or a number that means nothing.</exception>
+    /// <exception cref="FeatureFlowException">FF4041: no such layer, no feature there, or a number that means nothing.</exception>
     public static SteeringPlan Make(OpenedPack pack, SteeringFeatures features, SteeringRecipe recipe, string? name = null)
     {
         recipe.Check();
         var layer = recipe.Layer ?? (recipe.Mode == SteeringMode.Single ? features.Targets[0].Layer : features.SpanEnd);
         if (recipe.Layer is null) recipe = recipe with { Layer = layer };
+        var layers = pack.Pack.Layers;
+        if (layer < layers[0] || layer > layers[^1]) throw FlowErrors.Plan($"There is no layer {layer}; the pack's are {FlowErrors.Layers(layers)}.");
         var edits = Edits(features, recipe, layer);
         if (edits.Count == 0) throw FlowErrors.Plan($"The lineage has no feature {(recipe.Mode == SteeringMode.Single ? $"at layer {layer}" : $"up to layer {layer}")}; its features are at {FlowErrors.Layers(features.Features.Select(f => f.Feature.Layer).Distinct().Order())}.");
         if (recipe.Mode == SteeringMode.Budget) edits = Scaled(pack, features, recipe, edits);
