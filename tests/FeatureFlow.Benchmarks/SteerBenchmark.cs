@@ -45,9 +45,8 @@ internal sealed class SteerBenchmark : Benchmark
 
         foreach (var row in Sweep(options, on, pack, model, tasks, generation, oneByOne)) yield return row;
 
-        // plain generation: the same texts side by side, under as many plans that do nothing, so that prompts are computed as often
-        var nothing = plans.ToDictionary(p => p, _ => SteeringPlan.Unsteered with { });
-        var plain = tasks.Select(t => t with { Plan = nothing[t.Plan] }).ToList();
+        // plain generation: as many texts side by side. Its prompt is computed once, a steered one once for each plan: that is part of what steering costs
+        var plain = tasks.Select((t, i) => t with { Plan = SteeringPlan.Unsteered, Sample = i }).ToList();
         var rescale = SteeringPlanner.Make(pack, SteeringFeatures.Of([graph], sites: [Site.Res, Site.Mlp, Site.Att]), new SteeringRecipe { Method = EditMethod.Rescale, Coefficient = 0 });
         var rescaling = tasks.Select(t => t with { Plan = rescale }).ToList();
         var unmeasured = new SteeringOptions { Generation = generation, Measure = false };
