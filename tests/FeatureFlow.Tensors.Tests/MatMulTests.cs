@@ -176,9 +176,16 @@ public class MatMulTests
             Assert.True(Cpu.PackedWeights.KeptBytes > Cpu.PackedWeights.CacheBytes || Cpu.PackedWeights.Of(constant, 1) == strips);
             var budget = Cpu.PackedWeights.Budget;
             Cpu.PackedWeights.Budget = 0;
-            Assert.Null(Cpu.PackedWeights.Of(constant, 1));
-            Assert.Same(strips, Cpu.PackedWeights.Of(constant, 12));
-            Cpu.PackedWeights.Budget = budget;
+            try
+            {
+                Assert.Null(Cpu.PackedWeights.Of(constant, 1));
+                Assert.Same(strips, Cpu.PackedWeights.Of(constant, 12));
+            }
+            finally
+            {
+                Cpu.PackedWeights.Budget = budget;
+            }
+
             return new WeakReference(strips);
         }
     }
